@@ -1,0 +1,100 @@
+"""A client of ProcessMaker's REST API that needs no Airflow.
+
+>>> from airflow_provider_processmaker.client import ProcessMakerClient, Settings  # doctest: +SKIP
+>>> with ProcessMakerClient(Settings(base_url="https://pm.example.com", access_token="...")) as client:
+...     names = [user["username"] for user in client.iter_records("users")]  # doctest: +SKIP
+
+Names are loaded when they are first used, so that importing an operator does not import ``requests``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_processmaker.client.client import ProcessMakerClient
+    from airflow_provider_processmaker.client.errors import (
+        CallRefusedError,
+        ForbiddenError,
+        InvalidInputError,
+        LoginError,
+        NotFoundError,
+        ProcessMakerError,
+        RateLimitedError,
+        ServerError,
+        StatusError,
+        TlsError,
+        TransportError,
+        UnauthenticatedError,
+        UnexpectedAnswerError,
+        UnknownOutcomeError,
+    )
+    from airflow_provider_processmaker.client.records import Page
+    from airflow_provider_processmaker.client.resources import RESOURCES, Resource
+    from airflow_provider_processmaker.client.settings import Settings
+    from airflow_provider_processmaker.client.token_store import MemoryStore, TokenStore
+    from airflow_provider_processmaker.client.tokens import Token
+
+_HOMES = {
+    "client": ("ProcessMakerClient",),
+    "errors": (
+        "CallRefusedError",
+        "ForbiddenError",
+        "InvalidInputError",
+        "LoginError",
+        "NotFoundError",
+        "ProcessMakerError",
+        "RateLimitedError",
+        "ServerError",
+        "StatusError",
+        "TlsError",
+        "TransportError",
+        "UnauthenticatedError",
+        "UnexpectedAnswerError",
+        "UnknownOutcomeError",
+    ),
+    "records": ("Page",),
+    "resources": ("RESOURCES", "Resource"),
+    "settings": ("Settings",),
+    "token_store": ("MemoryStore", "TokenStore"),
+    "tokens": ("Token",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "RESOURCES",
+    "CallRefusedError",
+    "ForbiddenError",
+    "InvalidInputError",
+    "LoginError",
+    "MemoryStore",
+    "NotFoundError",
+    "Page",
+    "ProcessMakerClient",
+    "ProcessMakerError",
+    "RateLimitedError",
+    "Resource",
+    "ServerError",
+    "Settings",
+    "StatusError",
+    "TlsError",
+    "Token",
+    "TokenStore",
+    "TransportError",
+    "UnauthenticatedError",
+    "UnexpectedAnswerError",
+    "UnknownOutcomeError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module when it is first used."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted({*globals(), *__all__})

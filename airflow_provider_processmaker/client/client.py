@@ -1,0 +1,309 @@
+"""The client: ProcessMaker's REST API as a few verbs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_processmaker.client.encoding import (
+    encode_json,
+    encode_params,
+    endpoint_url,
+    http_method,
+)
+from airflow_provider_processmaker.client.errors import InvalidInputError, UnexpectedAnswerError
+from airflow_provider_processmaker.client.fields import select_fields, without_hidden
+from airflow_provider_processmaker.client.grants import Grants
+from airflow_provider_processmaker.client.records import page_of, walk
+from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
+from airflow_provider_processmaker.client.retrying import SAFE_METHODS
+from airflow_provider_processmaker.client.session import ApiSession, Call
+from airflow_provider_processmaker.client.settings import MAX_PAGE_SIZE
+from airflow_provider_processmaker.client.token_store import process_store
+from airflow_provider_processmaker.client.tokens import GrantTokens, StaticTokens
+from airflow_provider_processmaker.client.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    from airflow_provider_processmaker.client.records import Page, Record
+    from airflow_provider_processmaker.client.resources import Resource
+    from airflow_provider_processmaker.client.settings import Settings
+    from airflow_provider_processmaker.client.token_store import TokenStore
+    from airflow_provider_processmaker.client.tokens import Token, Tokens
+
+__all__ = ["ProcessMakerClient"]
+
+
+class ProcessMakerClient:
+    """A client of one ProcessMaker server for one user.
+
+    It needs no Airflow. It logs in when the first call needs it, and may be used from many threads. Close it,
+    or use it in a ``with`` statement.
+
+    :param settings: where, who and how.
+    :param token_store: where tokens live between calls. Default: the memory of this process, shared by all
+        clients in it.
+    :param on_token: told of each token before it is first used, in the thread of the call, so that a caller can
+        keep it out of logs.
+    :param clock: seconds since the epoch; for tests.
+    :raises InvalidInputError: if a certificate file of the settings is missing or unreadable.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        token_store: TokenStore | None = None,
+        on_token: Callable[[Token], None] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        transport = Transport(settings)
+        self._grants = Grants(transport, clock=clock)
+        tokens = self._tokens(token_store or process_store(), clock)
+        self._session = ApiSession(transport, tokens, on_token=on_token)
+
+    def _tokens(self, store: TokenStore, clock: Callable[[], float]) -> Tokens:
+        if self.settings.access_token:
+            return StaticTokens(self.settings.access_token)
+        return GrantTokens(
+            self.settings,
+            store,
+            password_grant=self._grants.by_password,
+            refresh_grant=self._grants.by_refresh_token,
+            clock=clock,
+        )
+
+    def __repr__(self) -> str:
+        """Where and who; nothing secret."""
+        return f"<ProcessMakerClient of {self.settings.username or 'a token'} at {self.settings.base_url}>"
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._session.close()
+
+    @property
+    def token_calls(self) -> int:
+        """How often this client asked the token endpoint."""
+        return self._grants.calls
+
+    def token(self) -> Token:
+        """The token in use; logs in if there is none (``POST /oauth/token``).
+
+        :raises LoginError: if the server refuses the credentials.
+        """
+        return self._session.tokens.current()
+
+    def request(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        idempotent: bool | None = None,
+        read_timeout: float | None = None,
+        hidden_fields: bool = False,
+    ) -> Any:
+        """Call any endpoint of the REST API.
+
+        :param method: HTTP method.
+        :param endpoint: path below ``/api/1.0``, such as ``users/1``.
+        :param params: query parameters; booleans and lists are written as ProcessMaker reads them.
+        :param json: body, for any method but GET, HEAD and OPTIONS.
+        :param idempotent: whether the call may be repeated after a lost answer or a server failure. Default:
+            only GET, HEAD and OPTIONS.
+        :param read_timeout: seconds to wait for the next piece of the answer. Default: that of the settings.
+        :param hidden_fields: keep what is left out otherwise: ``remember_token`` of users.
+        :return: the JSON of the answer; None for an answer without a body.
+        :raises InvalidInputError: if the call makes no sense; nothing was sent.
+        :raises ProcessMakerError: see :mod:`airflow_provider_processmaker.client.errors`.
+        """
+        method = http_method(method)
+        if json is not None and method in SAFE_METHODS:
+            raise InvalidInputError(f"A {method} has no body.", hint="Give the values as params.")
+        answer = self._session.send(
+            Call(
+                method=method,
+                url=endpoint_url(self.settings.base_url, endpoint),
+                params=encode_params(params),
+                body=None if json is None else encode_json(json),
+                content_type=None if json is None else "application/json",
+                repeatable=method in SAFE_METHODS if idempotent is None else idempotent,
+                read_timeout=read_timeout,
+            )
+        )
+        value = answer.json()
+        # Looking for the bytes first spares the walk through answers that have no such field.
+        if not hidden_fields and any(f'"{name}"'.encode() in answer.body for name in HIDDEN_FIELDS):
+            return without_hidden(value)
+        return value
+
+    def get(self, endpoint: str, params: Mapping[str, Any] | None = None, **options: Any) -> Any:
+        """``GET`` an endpoint; see :meth:`request`.
+
+        :param endpoint: path below ``/api/1.0``.
+        :param params: query parameters.
+        :param options: further arguments of :meth:`request`.
+        """
+        return self.request("GET", endpoint, params=params, **options)
+
+    def post(self, endpoint: str, json: Any = None, **options: Any) -> Any:
+        """``POST`` to an endpoint; see :meth:`request`.
+
+        :param endpoint: path below ``/api/1.0``.
+        :param json: body.
+        :param options: further arguments of :meth:`request`.
+        """
+        return self.request("POST", endpoint, json=json, **options)
+
+    def put(self, endpoint: str, json: Any = None, **options: Any) -> Any:
+        """``PUT`` to an endpoint; see :meth:`request`.
+
+        :param endpoint: path below ``/api/1.0``.
+        :param json: body.
+        :param options: further arguments of :meth:`request`.
+        """
+        return self.request("PUT", endpoint, json=json, **options)
+
+    def delete(self, endpoint: str, **options: Any) -> Any:
+        """``DELETE`` an endpoint; see :meth:`request`.
+
+        :param endpoint: path below ``/api/1.0``.
+        :param options: further arguments of :meth:`request`.
+        """
+        return self.request("DELETE", endpoint, **options)
+
+    def whoami(self) -> Record:
+        """The user of the connection (``GET /users/{id}``).
+
+        The id is taken from the token, or from ``GET /users/configuration`` where the token does not tell it.
+
+        :raises LoginError: if the server refuses the credentials.
+        :raises UnexpectedAnswerError: if the answer is no user.
+        """
+        user_id = self.token().user_id or self._configured_user_id()
+        user = self.get(f"users/{user_id}")
+        if not isinstance(user, dict) or "username" not in user:
+            raise UnexpectedAnswerError(
+                "The answer is no user of ProcessMaker.", method="GET", path=f"/api/1.0/users/{user_id}"
+            )
+        return user
+
+    def _configured_user_id(self) -> Any:
+        body = self.get("users/configuration")
+        user_id = body.get("user_id") if isinstance(body, dict) else None
+        if not user_id:
+            raise UnexpectedAnswerError(
+                "The server does not tell whose token this is.",
+                method="GET",
+                path="/api/1.0/users/configuration",
+            )
+        return user_id
+
+    def iter_records(
+        self,
+        resource: str,
+        /,
+        *,
+        fields: Iterable[str] | None = None,
+        page_size: int | None = None,
+        **query: Any,
+    ) -> Iterator[Record]:
+        """The records of a list, one by one, in a stable order; a page is asked for when it is wanted.
+
+        :param resource: name of the list, such as ``users``, ``groups`` or ``environment_variables``.
+        :param fields: keep only these fields of each record. Default: all but ``remember_token``.
+        :param page_size: rows a page. Default: that of the settings, else what suits the list.
+        :param query: parameters of the list, such as ``filter="smith"`` or ``status="ACTIVE"``.
+        :return: a generator of dicts. It raises as :meth:`request` does, at the record where it happens.
+        :raises InvalidInputError: at the first record, for an unknown list, parameter or field.
+        """
+        wanted = _field_names(fields)
+        for page in self.iter_pages(resource, page_size=page_size, hidden_fields=_asks_hidden(wanted), **query):
+            yield from select_fields(page.records, wanted) if wanted else page.records
+
+    def iter_pages(
+        self, resource: str, /, *, page_size: int | None = None, hidden_fields: bool = False, **query: Any
+    ) -> Iterator[Page]:
+        """The pages of a list, with the server's own count of its records.
+
+        :param resource: name of the list.
+        :param page_size: rows a page. Default: that of the settings, else what suits the list.
+        :param hidden_fields: keep ``remember_token`` of users.
+        :param query: parameters of the list.
+        :return: a generator of pages.
+        """
+        known = resource_named(resource)
+        size = _checked_size(page_size or self.settings.page_size or known.page_size)
+        path, params = _params(known, query)
+
+        def fetch(number: int) -> Page:
+            paging = {"page": number, "per_page": size} if known.paged else {}
+            body = self.get(path, {**params, **paging}, hidden_fields=hidden_fields)
+            return page_of(body, f"/api/1.0/{path}")
+
+        return walk(fetch, page_size=size, paged=known.paged, path=f"/api/1.0/{path}")
+
+    def count(self, resource: str, /, **query: Any) -> int:
+        """How many records a list has, by the server's own count.
+
+        :param resource: name of the list.
+        :param query: parameters of the list.
+        :raises UnexpectedAnswerError: if the server does not tell.
+        """
+        known = resource_named(resource)
+        path, params = _params(known, query)
+        if not known.paged:
+            return len(page_of(self.get(path, params), f"/api/1.0/{path}").records)
+        total = page_of(self.get(path, {**params, "per_page": 1}), f"/api/1.0/{path}").total
+        if total is None:
+            raise UnexpectedAnswerError(
+                "The server does not tell how many records the list has.",
+                method="GET",
+                path=f"/api/1.0/{path}",
+            )
+        return total
+
+
+def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    path, params = resource.endpoint(dict(query))
+    if resource.order_by and "order_by" not in params:
+        # Without it some lists come in an order that moves, or is nearly constant: rows would repeat or be
+        # missed.
+        params = {"order_by": resource.order_by, "order_direction": "asc", **params}
+    return path, params
+
+
+def _checked_size(size: int) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_PAGE_SIZE:
+        raise InvalidInputError(f"page_size must be a whole number between 1 and {MAX_PAGE_SIZE}, not {size!r}.")
+    return size
+
+
+def _field_names(fields: Iterable[str] | None) -> tuple[str, ...] | None:
+    if fields is None:
+        return None
+    if isinstance(fields, str):
+        raise InvalidInputError(f"fields must be a list of names, not a text: [{fields!r}].")
+    names = tuple(fields)
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise InvalidInputError(f"A field must be a name, not {name!r}.")
+    return names or None
+
+
+def _asks_hidden(fields: tuple[str, ...] | None) -> bool:
+    return fields is not None and not HIDDEN_FIELDS.isdisjoint(fields)

@@ -1,0 +1,109 @@
+"""Streams of records over the pages of a list."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Page", "page_of", "walk"]
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list.
+
+    :param records: its rows.
+    :param total: rows of the whole list as the server counts them; None if it does not tell.
+    :param last_page: number of the last page; None likewise.
+    :param size: rows that a full page has; None likewise.
+    """
+
+    records: list[Record]
+    total: int | None = None
+    last_page: int | None = None
+    size: int | None = None
+
+
+def page_of(body: Any, path: str) -> Page:
+    """The page in an answer: ``{"data": [...], "meta": {...}}``, or a bare list.
+
+    :param body: the decoded answer.
+    :param path: path of the list, for the error.
+    :raises UnexpectedAnswerError: if that is not a page of a list.
+    """
+    rows = body.get("data") if isinstance(body, dict) else body
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        shape = "nothing" if body is None else f"a {type(rows if rows is not None else body).__name__}"
+        raise UnexpectedAnswerError(
+            f"A list of records is due, and {shape} came.",
+            method="GET",
+            path=path,
+            hint="Is this path a list?",
+        )
+    meta = body.get("meta") if isinstance(body, dict) else None
+    if not isinstance(meta, dict):
+        return Page(rows)
+    return Page(
+        rows,
+        total=_count(meta.get("total")),
+        last_page=_count(meta.get("last_page", meta.get("lastPage"))),
+        size=_count(meta.get("per_page", meta.get("perPage"))),
+    )
+
+
+def _count(value: Any) -> int | None:
+    """A number of things from what a server says; None if that makes no sense."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return int(number) if math.isfinite(number) and number >= 0 and not isinstance(value, bool) else None
+
+
+def walk(fetch: Callable[[int], Page], *, page_size: int, paged: bool, path: str) -> Iterator[Page]:
+    """The pages of a list, one after the other, each asked for when it is wanted.
+
+    The numbers in ``meta`` are hints: a list ends where its pages end. A page past the end is not relied upon
+    to be empty, since some lists of ProcessMaker repeat themselves there.
+
+    :param fetch: gets a page by its number, from 1.
+    :param page_size: rows a page that were asked for.
+    :param paged: False for a list that comes whole.
+    :param path: path of the list, for errors.
+    :raises UnexpectedAnswerError: if the server repeats a page.
+    """
+    seen, previous, number = 0, None, 1
+    while True:
+        page = fetch(number)
+        if page.records and page.records == previous:
+            raise UnexpectedAnswerError(
+                f"Page {number} of the list is page {number - 1} again: it would never end.",
+                method="GET",
+                path=path,
+                hint="A cache or a proxy that ignores the query could do so.",
+            )
+        yield page
+        seen += len(page.records)
+        if not paged or _is_last(page, number, seen, page_size):
+            return
+        previous, number = page.records, number + 1
+
+
+def _is_last(page: Page, number: int, seen: int, page_size: int) -> bool:
+    if not page.records:
+        return True
+    full = len(page.records) >= (page.size or page_size)
+    if page.last_page is None:
+        return not full
+    if number < page.last_page:
+        return False
+    # The last page by the server's word. If it is full and the count says that there is more, we look once more.
+    return not full or page.total is None or seen >= page.total

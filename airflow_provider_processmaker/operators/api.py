@@ -1,0 +1,83 @@
+"""An operator for any endpoint of the REST API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
+from airflow_provider_processmaker.hooks.failing import failing_at_once
+from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["ProcessMakerApiOperator"]
+
+
+class ProcessMakerApiOperator(BaseOperator):
+    """Call any endpoint below ``/api/1.0``.
+
+    A write is sent once. If its answer is lost, or the server fails while handling it, nobody can say whether
+    it was done, and the task fails at once rather than sending it again; ``idempotent`` says that a second time
+    does no harm.
+
+    :param method: HTTP method. Default: ``GET``. (templated)
+    :param endpoint: path below ``/api/1.0``, such as ``users/1``. (templated)
+    :param params: query parameters. (templated)
+    :param json: body of a write, as Python values. (templated, also inside)
+    :param response_filter: turns the decoded answer into the result, such as ``lambda user: user["email"]``.
+        Default: the answer itself, without ``remember_token`` of users.
+    :param idempotent: whether the call may be sent again after a lost answer or a server failure, by the client
+        and by Airflow's retries. Default: only GET, HEAD and OPTIONS.
+    :param max_bytes: most bytes that the JSON of the result may have. Default: 2,000,000.
+    :param processmaker_conn_id: id of the connection. (templated)
+    :return: the result; None for an answer without a body.
+    :raises AirflowFailException: for an error that no retry can mend: 400, 401, 403, 404, 405, 422, an unknown
+        outcome of a write, a wrong argument.
+    :raises ProcessMakerError: for one that it can.
+    """
+
+    template_fields: Sequence[str] = ("method", "endpoint", "params", "json", "processmaker_conn_id")
+    template_fields_renderers = {"params": "json", "json": "json"}  # noqa: RUF012
+    ui_color = "#e0e7ff"
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        method: str = "GET",
+        params: dict[str, Any] | None = None,
+        json: Any = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        idempotent: bool | None = None,
+        max_bytes: int = MAX_BYTES,
+        processmaker_conn_id: str = DEFAULT_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.method = method
+        self.endpoint = endpoint
+        self.params = params
+        self.json = json
+        self.response_filter = response_filter
+        self.idempotent = idempotent
+        self.max_bytes = max_bytes
+        self.processmaker_conn_id = processmaker_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Make the call.
+
+        :param context: Airflow's context.
+        """
+        del context
+        with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+            answer = client.request(
+                self.method, self.endpoint, params=self.params, json=self.json, idempotent=self.idempotent
+            )
+            result = self.response_filter(answer) if self.response_filter else answer
+            return check_size(result, max_bytes=self.max_bytes)

@@ -1,0 +1,151 @@
+"""Operators that list records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
+from airflow_provider_processmaker.hooks.failing import failing_at_once
+from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.operators.xcom import MAX_BYTES, MAX_RECORDS, collect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.providers.common.compat.sdk import Context
+
+__all__ = ["ProcessMakerListOperator", "ProcessMakerListUsersOperator"]
+
+
+def checked_query(query: Any) -> dict[str, Any]:
+    """The parameters of a list, if that is what they are.
+
+    :param query: what the DAG gives.
+    :raises InvalidInputError: if it is no dict, or holds an argument of the operator.
+    """
+    from airflow_provider_processmaker.client.errors import InvalidInputError
+
+    if query is None:
+        return {}
+    if not isinstance(query, dict):
+        raise InvalidInputError(f"query must be a dict, not {type(query).__name__}.")
+    for name in ("fields", "page_size"):
+        if name in query:
+            raise InvalidInputError(
+                f'"{name}" is no parameter of a query.',
+                hint="fields is an argument of the operator, page_size a field of the connection.",
+            )
+    return {str(key): value for key, value in query.items()}
+
+
+class ProcessMakerListOperator(BaseOperator):
+    """List the records of one of ProcessMaker's lists (``GET /{resource}``, all pages).
+
+    The result is a list of plain dicts in the order of their ids. A list too large for an XCom fails the task
+    with a word about what to use instead; it is never cut.
+
+    :param resource: name of the list: ``users``, ``groups``, ``group_members``, ``environment_variables``,
+        ``requests``, ``tasks``, ``processes`` and so on. (templated)
+    :param query: parameters of the list, such as ``{"filter": "smith"}``. (templated)
+    :param fields: keep only these fields of each record. Default: all but ``remember_token`` of users.
+        (templated)
+    :param max_records: most records that may come. Default: 10,000.
+    :param max_bytes: most bytes that their JSON may have. Default: 2,000,000.
+    :param processmaker_conn_id: id of the connection. (templated)
+    :return: the records.
+    :raises AirflowFailException: for an error that no retry can mend: a wrong argument, a missing permission, a
+        list that is too large.
+    :raises ProcessMakerError: for one that it can, such as a server that is not there.
+    """
+
+    template_fields: Sequence[str] = ("resource", "query", "fields", "processmaker_conn_id")
+    template_fields_renderers = {"query": "json"}  # noqa: RUF012
+    ui_color = "#dbeafe"
+
+    def __init__(
+        self,
+        *,
+        resource: str,
+        query: dict[str, Any] | None = None,
+        fields: Sequence[str] | None = None,
+        max_records: int = MAX_RECORDS,
+        max_bytes: int = MAX_BYTES,
+        processmaker_conn_id: str = DEFAULT_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.resource = resource
+        self.query = query
+        self.fields = fields
+        self.max_records = max_records
+        self.max_bytes = max_bytes
+        self.processmaker_conn_id = processmaker_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List the records.
+
+        :param context: Airflow's context.
+        """
+        del context
+        return self._list(self.resource, self.query)
+
+    def _list(self, resource: str, query: dict[str, Any] | None) -> list[dict[str, Any]]:
+        with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+            records = client.iter_records(resource, fields=self.fields, **checked_query(query))
+            found = collect(records, max_records=self.max_records, max_bytes=self.max_bytes)
+        self.log.info("Listed %d records of %s.", len(found), resource)
+        return found
+
+
+class ProcessMakerListUsersOperator(ProcessMakerListOperator):
+    """List ProcessMaker's users (``GET /users``, all pages). Needs the permission ``view-users``.
+
+    :param status: only users of this status: ``ACTIVE``, ``INACTIVE``, ``BLOCKED``, ``OUT_OF_OFFICE`` or
+        ``SCHEDULED``. (templated)
+    :param filter: only users with this text in user name, first name, last name or e-mail. (templated)
+    :param exclude_ids: leave out the users with these ids. (templated)
+    :param fields: keep only these fields of each user. Default: all but ``remember_token``. (templated)
+    :param max_records: most users that may come. Default: 10,000.
+    :param max_bytes: most bytes that their JSON may have. Default: 2,000,000.
+    :param processmaker_conn_id: id of the connection. (templated)
+    :return: the users as dicts, in the order of their ids.
+    :raises AirflowFailException: for an error that no retry can mend.
+    :raises ProcessMakerError: for one that it can.
+    """
+
+    template_fields: Sequence[str] = ("status", "filter", "exclude_ids", "fields", "processmaker_conn_id")
+    template_fields_renderers = {}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        status: str | None = None,
+        filter: str | None = None,  # noqa: A002
+        exclude_ids: Sequence[int] | None = None,
+        fields: Sequence[str] | None = None,
+        max_records: int = MAX_RECORDS,
+        max_bytes: int = MAX_BYTES,
+        processmaker_conn_id: str = DEFAULT_CONNECTION,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            resource="users",
+            fields=fields,
+            max_records=max_records,
+            max_bytes=max_bytes,
+            processmaker_conn_id=processmaker_conn_id,
+            **kwargs,
+        )
+        self.status = status
+        self.filter = filter
+        self.exclude_ids = exclude_ids
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List the users.
+
+        :param context: Airflow's context.
+        """
+        del context
+        return self._list("users", {"status": self.status, "filter": self.filter, "exclude_ids": self.exclude_ids})

@@ -1,0 +1,69 @@
+"""What fits into an XCom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MAX_BYTES", "MAX_RECORDS", "check_size", "collect"]
+
+#: An XCom is a row of Airflow's database. These limits are generous for that, and far from what breaks it.
+MAX_RECORDS = 10_000
+MAX_BYTES = 2_000_000
+
+_INSTEAD = (
+    "Narrow it down with a query, keep only some fields, or raise the limit; for a large list, loop over "
+    "ProcessMakerHook(...).client.iter_records(...) in a @task and write to object storage as you go."
+)
+
+
+def collect(records: Iterable[dict[str, Any]], *, max_records: int, max_bytes: int) -> list[dict[str, Any]]:
+    """The records as a list, if that is small enough for an XCom.
+
+    :param records: a stream of records; it is read no further than the limits allow.
+    :param max_records: most records.
+    :param max_bytes: most bytes of their JSON.
+    :raises InvalidInputError: past a limit; nothing is cut silently.
+    """
+    from airflow_provider_processmaker.client.errors import InvalidInputError
+
+    found: list[dict[str, Any]] = []
+    size = 2
+    for record in records:
+        size += _size(record) + 1
+        if len(found) >= max_records:
+            raise InvalidInputError(f"The list has more than {max_records:,} records (max_records).", hint=_INSTEAD)
+        if size > max_bytes:
+            raise InvalidInputError(
+                f"The list is larger than {max_bytes:,} bytes (max_bytes) after {len(found):,} records.",
+                hint=_INSTEAD,
+            )
+        found.append(record)
+    return found
+
+
+def check_size(value: Any, *, max_bytes: int) -> Any:
+    """The value itself, if its JSON is small enough for an XCom.
+
+    :param value: a result.
+    :param max_bytes: most bytes of its JSON.
+    :raises InvalidInputError: if it is larger.
+    """
+    from airflow_provider_processmaker.client.errors import InvalidInputError
+
+    size = _size(value)
+    if size > max_bytes:
+        raise InvalidInputError(
+            f"The answer is {size:,} bytes of JSON, more than {max_bytes:,} (max_bytes).",
+            hint="Keep less of it with response_filter, ask for less, or raise the limit.",
+        )
+    return value
+
+
+def _size(value: Any) -> int:
+    import msgspec
+
+    # What msgspec does not know (an object of a response_filter, say) counts by its text, as a rough measure.
+    return len(msgspec.json.encode(value, enc_hook=str))
