@@ -1,0 +1,59 @@
+"""``python -m airflow_provider_processmaker.testing``: serve one stand-in server until it is interrupted."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+
+_YEAR = 31_536_000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Serve.
+
+    :param arguments: of the command line.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m airflow_provider_processmaker.testing",
+        description="Serve a stand-in ProcessMaker and print an Airflow connection to it.",
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8800, help="0 for any free port (default: %(default)s)")
+    parser.add_argument("--users", type=int, default=500, help="how many users it knows (default: %(default)s)")
+    parser.add_argument("--access-token-seconds", type=float, default=_YEAR, help="life of an access token")
+    parser.add_argument("--refresh-token-seconds", type=float, default=_YEAR, help="life of a refresh token")
+    parser.add_argument("--no-throttle", action="store_true", help="allow any number of token calls")
+    options = parser.parse_args(arguments)
+    try:
+        from airflow_provider_processmaker.testing.server import ProcessMakerServer
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"{error}. Install it: pip install 'airflow-provider-processmaker[testing]'\n")
+        return 1
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: done.set())
+    server = ProcessMakerServer(
+        options.users,
+        options.access_token_seconds,
+        options.refresh_token_seconds,
+        options.port,
+        host=options.host,
+        throttle=None if options.no_throttle else 60,
+    )
+    try:
+        server.start()
+    except OSError as error:
+        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error}\n")
+        return 1
+    with server:
+        sys.stdout.write(f"{server.conn_uri}\n")
+        sys.stdout.flush()
+        done.wait()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

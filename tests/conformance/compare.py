@@ -1,0 +1,158 @@
+"""
+One comparison for all recordings: status, the headers that matter, the body's keys, types and fixed texts.
+
+Not compared are the values of ids, times, tokens and the server's own address. How many rows a table has is state, too:
+where the totals of two lists differ, the numbers of ours must agree with each other.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Headers that a client may look at. One that the real server sends and we do not, or the other way, is a difference.
+_HEADERS = (
+    "content-type", "cache-control", "pragma", "allow", "location", "etag", "retry-after", "www-authenticate",
+    "x-tenant-id", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
+)  # fmt: skip
+_NUMBERS = frozenset({"retry-after", "x-ratelimit-reset"})
+# The recorder did not keep these, so that their absence tells nothing.
+_NOT_RECORDED = frozenset({"www-authenticate"})
+
+_TIMES = {
+    "iso": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d"),
+    "zoneless": re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"),
+    "micro": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"),
+}
+_OPAQUE = {
+    "uuid": re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "token id": re.compile(r"[0-9a-f]{80}"),
+    "access token": re.compile(r"<access-token-\d+>|eyJ[\w-]+\.[\w-]+\.[\w-]+"),
+    "refresh token": re.compile(r"<refresh-token-\d+>|def502[0-9a-f]+"),
+    "etag": re.compile(r'"[0-9a-f]{32}"'),
+}
+# What follows from the number of rows.
+_SIZES = frozenset({"total", "total_pages", "last_page", "links"})
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+
+
+def differences(recorded: Mapping[str, Any], status: int, headers: Mapping[str, str], body: bytes) -> list[str]:
+    """
+    What tells an answer from the recorded one.
+
+    :param recorded: the ``response`` of a recording.
+    :param status: of the answer.
+    :param headers: of the answer.
+    :param body: of the answer.
+    """
+    found = []
+    if status != recorded["status"]:
+        found.append(f"status: {status} instead of {recorded['status']}")
+    found += _header_differences(recorded["headers"], headers)
+    found += _body_differences(recorded, body)
+    return found
+
+
+def _header_differences(recorded: Mapping[str, str], ours: Mapping[str, str]) -> Iterator[str]:
+    theirs = {name.lower(): value for name, value in recorded.items()}
+    mine = {name.lower(): value for name, value in ours.items()}
+    for name in _HEADERS:
+        expected, got = theirs.get(name), mine.get(name)
+        if expected is None and name in _NOT_RECORDED:
+            continue
+        if expected is None or got is None:
+            if expected != got:
+                yield f"header {name}: {got!r} instead of {expected!r}"
+        elif name in _NUMBERS:
+            if not got.isdigit():
+                yield f"header {name}: {got!r} is no number"
+        elif _kind(name, got) != _kind(name, expected):
+            yield f"header {name}: {got!r} instead of {expected!r}"
+
+
+def _body_differences(recorded: Mapping[str, Any], body: bytes) -> Iterator[str]:
+    kind = recorded["body_kind"]
+    if kind == "empty":
+        if body:
+            yield f"body: {body[:80]!r} instead of none"
+    elif kind == "json":
+        try:
+            ours = json.loads(body)
+        except ValueError:
+            yield f"body: no JSON: {body[:80]!r}"
+            return
+        yield from _value_differences("body", recorded["body"], ours, recorded.get("body_trimmed_to"))
+    elif kind == "text":
+        yield from _page_differences(recorded["body"], body.decode("utf-8", "replace"), "body_trimmed_to" in recorded)
+
+
+def _page_differences(theirs: str, ours: str, trimmed: bool) -> Iterator[str]:
+    if trimmed:
+        # Of a page that was cut, the part up to its title; what follows is style.
+        theirs, ours = theirs.partition("</title>")[0], ours.partition("</title>")[0]
+    if _ADDRESS.sub("", theirs) != _ADDRESS.sub("", ours):
+        yield f"page: {ours[:300]!r} instead of {theirs[:300]!r}"
+
+
+def _value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None = None) -> Iterator[str]:
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        if _total(theirs) != _total(ours) and _total(theirs) is not None:
+            yield from _wrong_sums(where, ours)
+            theirs, ours = ({key: value for key, value in one.items() if key not in _SIZES} for one in (theirs, ours))
+        for key in sorted(theirs.keys() | ours.keys()):
+            if key not in ours:
+                yield f"{where}: {key!r} is missing"
+            elif key not in theirs:
+                yield f"{where}: {key!r} is one too many"
+            else:
+                yield from _value_differences(f"{where}.{key}", theirs[key], ours[key], trimmed)
+    elif isinstance(theirs, list) and isinstance(ours, list):
+        # The recorder kept the first rows only of what it trimmed.
+        if len(ours) != len(theirs) and not (trimmed and len(theirs) == trimmed < len(ours)):
+            yield f"{where}: {len(ours)} items instead of {len(theirs)}"
+        for number, (their_item, our_item) in enumerate(zip(theirs, ours, strict=False)):
+            yield from _value_differences(f"{where}[{number}]", their_item, our_item)
+    elif _kind(_last(where), theirs) != _kind(_last(where), ours):
+        yield f"{where}: {ours!r} instead of {theirs!r}"
+
+
+def _total(meta: Mapping[str, Any]) -> Any:
+    return meta.get("total") if "last_page" in meta else None
+
+
+def _wrong_sums(where: str, meta: Mapping[str, Any]) -> Iterator[str]:
+    """Whether the numbers of a list's ``meta`` contradict each other."""
+    if _SIZES - meta.keys() - {"total_pages", "links"} or type(meta["total"]) is not int:
+        yield f"{where}: sizes are missing"
+        return
+    pages = math.ceil(meta["total"] / meta["per_page"])
+    links = meta.get("links") or [{"label": ""}, {"label": str(max(1, pages))}, {"label": ""}]
+    sums = (meta.get("total_pages", pages), meta["last_page"], links[-2]["label"])
+    if sums != (pages, max(1, pages), str(max(1, pages))):
+        yield f"{where}: {sums} do not fit a total of {meta['total']}"
+
+
+def _last(where: str) -> str:
+    return re.sub(r"\[\d+\]$", "", where).rpartition(".")[2]
+
+
+def _kind(name: str, value: Any) -> Any:
+    """What is compared of a value: its class for ids, times and tokens, else the value itself."""
+    if isinstance(value, bool) or value is None or isinstance(value, (dict, list)):
+        # With the class: in Python 0 equals False, in JSON it does not.
+        return type(value), value
+    if isinstance(value, (int, float)):
+        return type(value).__name__ if name == "id" or name.endswith(("_id", "_count")) else (type(value), value)
+    text = _ADDRESS.sub("http://server", value)
+    for kinds in (_TIMES, _OPAQUE):
+        for kind, pattern in kinds.items():
+            if pattern.fullmatch(text):
+                return f"<{kind}>"
+    if name in {"cache-control", "allow"} and ", " in text:
+        return sorted(text.split(", "))
+    return text.replace("; ", ";").lower() if name == "content-type" else text

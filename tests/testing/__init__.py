@@ -1,0 +1,1 @@
+"""The stand-in server itself, on real sockets."""
