@@ -151,7 +151,7 @@ FIELDS: tuple[Field, ...] = (
         name="proxy",
         label="Proxy",
         kind="text",
-        help="URL of a proxy. Empty: as HTTPS_PROXY and NO_PROXY say.",
+        help="URL, as http://proxy.example.com:3128. Empty: what HTTPS_PROXY and NO_PROXY say.",
         secret=True,
         placeholder="http://proxy.example.com:3128",
     ),
@@ -159,7 +159,7 @@ FIELDS: tuple[Field, ...] = (
         name="headers",
         label="Extra Headers",
         kind="object",
-        help="JSON object of headers for every call, as a gateway in front of ProcessMaker may want.",
+        help='JSON object of headers for every call, as a gateway may want: {"X-Gateway-Key": "..."}.',
         secret=True,
         placeholder='{"X-Gateway-Key": "..."}',
     ),
@@ -211,7 +211,7 @@ _EXTRA_FIELDS = tuple(field for field in FIELDS if not field.standard)
 _STANDARD_FIELDS = tuple(field for field in FIELDS if field.standard)
 
 #: Fields of Airflow's form that are not shown: the URL says it all.
-HIDDEN_STANDARD_FIELDS = ("port", "schema", "extra")
+HIDDEN_STANDARD_FIELDS = ("schema", "extra")
 
 
 def conn_fields() -> dict[str, dict[str, Any]]:
@@ -302,11 +302,11 @@ def _address(host: str | None, port: int | None, schema: str) -> str:
 def _with_port(rest: str, port: Any) -> str:
     from airflow_provider_processmaker.client.errors import InvalidInputError
 
-    if port in {None, ""}:
-        return rest
     netloc, slash, path = rest.partition("/")
-    if netloc.count(":") > 1 and not netloc.startswith("["):
+    if netloc.count(":") > 1 and not netloc.startswith("["):  # an IPv6 address: a URI's brackets don't reach us
         netloc = f"[{netloc}]"
+    if not port:  # the page of Airflow 3.3 says 0 for none
+        return f"{netloc}{slash}{path}"
     named = netloc.rpartition("]")[2].partition(":")[2]
     if named and named != str(port):
         raise InvalidInputError(f'"ProcessMaker URL" names port {named}, and the port of the connection is {port}.')

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_processmaker.configuration import OPTIONS, SECTION
 from airflow_provider_processmaker.connection import CONNECTION_TYPE, HOOK_NAME, conn_fields, field_behaviour
 
 _PACKAGE = "airflow_provider_processmaker"
@@ -35,6 +36,9 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": conn_fields(),
             }
         ],
+        "config": {
+            SECTION: {"description": "Settings of the ProcessMaker provider.", "options": OPTIONS},
+        },
         "hooks": [
             {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.hooks.processmaker"]},
         ],

@@ -5,7 +5,7 @@ Needs a connection ``processmaker_default`` of type ``processmaker`` whose user 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 from airflow.providers.common.compat.sdk import DAG, task
 
@@ -15,7 +15,7 @@ with DAG(
     dag_id="processmaker_list_users",
     description="List the users of ProcessMaker",
     schedule=None,
-    start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
     catchup=False,
     tags=["processmaker", "example"],
     doc_md=__doc__,

@@ -11,14 +11,18 @@ import argparse
 import contextlib
 import importlib.util
 import io
+import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pluggy
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
 
 CONNECTION = "AIRFLOW_CONN_PROCESSMAKER_DEFAULT"
 SHOWN = 10
+#: Settings of the caller's environment that hold here too: the provider's own, and how much is logged.
+KEPT = ("AIRFLOW__PROCESSMAKER__", "AIRFLOW__LOGGING__LOGGING_LEVEL")
 
 
 class TokenCalls(logging.Handler):
@@ -53,25 +59,49 @@ class Failures:
         self.reasons.append(str(error))
 
 
+class Failed(Exception):  # noqa: N818  # not an error of ours: what the run came to
+    """The run did not succeed; its text is the last line that we print."""
+
+
 def main() -> int:
     """Run the DAG and say how it went; 0 only if the run succeeded."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dag_file", type=Path)
     parser.add_argument("--users", type=int, default=520, help="users of the stand-in server (default: 520)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="airflow-") as home, server(options.users) as where:
-        prepare_airflow(Path(home), options.dag_file)
-        try:
-            return run(options.dag_file, where)
-        except Exception as error:  # noqa: BLE001  # whatever it is, its reason is the last line
-            print(f"Failed: {type(error).__name__}: {error}", flush=True)
-            return 1
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True)
+        with folder as home, server(options.users) as where:
+            prepare_airflow(Path(home), options.dag_file)
+            run(options.dag_file, where)
+    except KeyboardInterrupt:
+        return last_line("Interrupted.", 130)
+    except Failed as error:
+        return last_line(f"Failed: {error}", 1)
+    except Exception as error:  # noqa: BLE001  # whatever it is, its reason is the last line
+        return last_line(f"Failed: {type(error).__name__}: {error}", 1)
+    return 0
+
+
+def interrupt(*_: object) -> None:
+    """End as after Ctrl-C, so that everything is cleared away."""
+    raise KeyboardInterrupt
+
+
+def last_line(text: str, code: int) -> int:
+    """Print one line after which nothing comes, whatever Airflow still wants to log at the exit."""
+    logging.disable(logging.CRITICAL)
+    sys.stderr.flush()
+    print(" ".join(text.split()), flush=True)
+    return code
 
 
 @contextlib.contextmanager
 def server(users: int) -> Iterator[str]:
     """The server of the connection in the environment, or else a stand-in that lives as long as we do."""
-    if os.environ.get(CONNECTION):
+    if given := os.environ.get(CONNECTION):
+        check_readable(given)
         yield f"the server of {CONNECTION}"
         return
     from airflow_provider_processmaker.testing import ProcessMakerServer
@@ -81,12 +111,35 @@ def server(users: int) -> Iterator[str]:
         yield f"a stand-in server at {standin.url}"
 
 
+def check_readable(connection: str) -> None:
+    """Airflow would only say that there is no such connection; and the details here could be a part of the password."""
+    try:
+        if connection.lstrip().startswith("{"):
+            readable = isinstance(json.loads(connection), dict)
+        else:
+            parts = urlsplit(connection)
+            readable = bool(parts.scheme and (parts.port is None or parts.port))
+    except ValueError:
+        readable = False
+    if not readable:
+        raise Failed(
+            f"{CONNECTION} is neither a JSON object nor a URI. "
+            "In a URI, user name, password and values must be percent-encoded: / is %2F, @ is %40."
+        )
+
+
 def prepare_airflow(home: Path, dag_file: Path) -> None:
     """Set Airflow up in an empty folder, quietly; must come before it is imported."""
+    if not dag_file.is_file():
+        raise Failed(f"there is no file {dag_file}")
     # dag.test() reads the whole folder: give it one with this file alone.
     dags = home / "dags"
     dags.mkdir()
     shutil.copy(dag_file, dags)
+    for name in list(os.environ):
+        # What the caller set for an Airflow of his own (its database!) is not for this one.
+        if name == "AIRFLOW_CONFIG" or (name.startswith("AIRFLOW__") and not name.startswith(KEPT)):
+            del os.environ[name]
     os.environ |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -96,16 +149,21 @@ def prepare_airflow(home: Path, dag_file: Path) -> None:
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
     }
     print("Preparing Airflow ...", flush=True)
-    from airflow.utils.db import initdb
-
+    # Its import and its first database tell much that is of no use here.
     logging.disable(logging.WARNING)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from airflow.utils.db import initdb
+
         initdb()
     logging.disable(logging.NOTSET)
 
 
-def run(dag_file: Path, where: str) -> int:
-    """Run the DAG once and print what came of it."""
+def run(dag_file: Path, where: str) -> None:
+    """Run the DAG once and print what came of it.
+
+    :raises Failed: if it did not succeed.
+    """
     from airflow import __version__ as airflow_version
     from airflow.providers.common.compat.sdk import get_listener_manager
 
@@ -121,18 +179,17 @@ def run(dag_file: Path, where: str) -> int:
     took = time.monotonic() - started
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     show(dag_run, took, tokens.count, states)
-    if str(dag_run.state) == "success":
-        return 0
-    failed = ", ".join(task for task, state in states.items() if state == "failed")
-    print(f"Failed: {failed}: {failures.reasons[-1] if failures.reasons else 'see the log above'}", flush=True)
-    return 1
+    if str(dag_run.state) != "success":
+        failed = ", ".join(task for task, state in states.items() if state == "failed")
+        reason = failures.reasons[-1] if failures.reasons else "see the log above"
+        raise Failed(f"{failed or dag_run.state}: {reason}")
 
 
 def load_dag(dag_file: Path) -> Any:
     """The DAG of a file."""
     spec = importlib.util.spec_from_file_location(dag_file.stem, dag_file)
     if spec is None or spec.loader is None:
-        raise SystemExit(f"{dag_file} is no Python file")
+        raise Failed(f"{dag_file} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[dag_file.stem] = module
     spec.loader.exec_module(module)

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
         UnexpectedAnswerError,
         UnknownOutcomeError,
     )
+    from airflow_provider_processmaker.client.file_store import FileStore
     from airflow_provider_processmaker.client.records import Page
     from airflow_provider_processmaker.client.resources import RESOURCES, Resource
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import MemoryStore, TokenStore
-    from airflow_provider_processmaker.client.tokens import Token
+    from airflow_provider_processmaker.client.tokens import Timing, Token
 
 _HOMES = {
     "client": ("ProcessMakerClient",),
@@ -57,14 +58,16 @@ _HOMES = {
     "records": ("Page",),
     "resources": ("RESOURCES", "Resource"),
     "settings": ("Settings",),
+    "file_store": ("FileStore",),
     "token_store": ("MemoryStore", "TokenStore"),
-    "tokens": ("Token",),
+    "tokens": ("Timing", "Token"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "RESOURCES",
     "CallRefusedError",
+    "FileStore",
     "ForbiddenError",
     "InvalidInputError",
     "LoginError",
@@ -78,6 +81,7 @@ __all__ = [
     "ServerError",
     "Settings",
     "StatusError",
+    "Timing",
     "TlsError",
     "Token",
     "TokenStore",

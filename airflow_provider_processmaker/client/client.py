@@ -14,11 +14,13 @@ from airflow_provider_processmaker.client.encoding import (
 from airflow_provider_processmaker.client.errors import InvalidInputError, UnexpectedAnswerError
 from airflow_provider_processmaker.client.fields import select_fields, without_hidden
 from airflow_provider_processmaker.client.grants import Grants
+from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.records import page_of, walk
 from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
+from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
 from airflow_provider_processmaker.client.session import ApiSession, Call
-from airflow_provider_processmaker.client.settings import MAX_PAGE_SIZE
+from airflow_provider_processmaker.client.settings import MAX_PAGE_SIZE, MAX_TIMEOUT, check_range
 from airflow_provider_processmaker.client.token_store import process_store
 from airflow_provider_processmaker.client.tokens import GrantTokens, StaticTokens
 from airflow_provider_processmaker.client.transport import Transport
@@ -27,11 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
+    from airflow_provider_processmaker.client.decoding import Answer
     from airflow_provider_processmaker.client.records import Page, Record
     from airflow_provider_processmaker.client.resources import Resource
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import TokenStore
-    from airflow_provider_processmaker.client.tokens import Token, Tokens
+    from airflow_provider_processmaker.client.tokens import Timing, Token, Tokens
 
 __all__ = ["ProcessMakerClient"]
 
@@ -47,6 +50,7 @@ class ProcessMakerClient:
         clients in it.
     :param on_token: told of each token before it is first used, in the thread of the call, so that a caller can
         keep it out of logs.
+    :param timing: when tokens are renewed, and how long a refused login rests. Default: 60 s before their end, 30 s.
     :param clock: seconds since the epoch; for tests.
     :raises InvalidInputError: if a certificate file of the settings is missing or unreadable.
     """
@@ -57,15 +61,16 @@ class ProcessMakerClient:
         *,
         token_store: TokenStore | None = None,
         on_token: Callable[[Token], None] | None = None,
+        timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
         transport = Transport(settings)
         self._grants = Grants(transport, clock=clock)
-        tokens = self._tokens(token_store or process_store(), clock)
+        tokens = self._tokens(process_store() if token_store is None else token_store, timing, clock)
         self._session = ApiSession(transport, tokens, on_token=on_token)
 
-    def _tokens(self, store: TokenStore, clock: Callable[[], float]) -> Tokens:
+    def _tokens(self, store: TokenStore, timing: Timing | None, clock: Callable[[], float]) -> Tokens:
         if self.settings.access_token:
             return StaticTokens(self.settings.access_token)
         return GrantTokens(
@@ -73,6 +78,7 @@ class ProcessMakerClient:
             store,
             password_grant=self._grants.by_password,
             refresh_grant=self._grants.by_refresh_token,
+            timing=timing,
             clock=clock,
         )
 
@@ -104,7 +110,7 @@ class ProcessMakerClient:
 
         :raises LoginError: if the server refuses the credentials.
         """
-        return self._session.tokens.current()
+        return self._session.token()
 
     def request(
         self,
@@ -134,18 +140,24 @@ class ProcessMakerClient:
         method = http_method(method)
         if json is not None and method in SAFE_METHODS:
             raise InvalidInputError(f"A {method} has no body.", hint="Give the values as params.")
-        answer = self._session.send(
-            Call(
-                method=method,
-                url=endpoint_url(self.settings.base_url, endpoint),
-                params=encode_params(params),
-                body=None if json is None else encode_json(json),
-                content_type=None if json is None else "application/json",
-                repeatable=method in SAFE_METHODS if idempotent is None else idempotent,
-                read_timeout=read_timeout,
-            )
+        if read_timeout is not None:
+            check_range("read_timeout", read_timeout, 0.001, MAX_TIMEOUT)
+        url = endpoint_url(self.settings.base_url, endpoint)
+        body = None
+        if json is not None:
+            body = encode_json(json)
+            warn_of_rewriting(method, url, json)
+        call = Call(
+            method=method,
+            url=url,
+            params=encode_params(params),
+            body=body,
+            content_type=None if body is None else "application/json",
+            repeatable=method in SAFE_METHODS if idempotent is None else idempotent,
+            read_timeout=read_timeout,
         )
-        value = answer.json()
+        answer = self._session.send(call)
+        value = _decoded(answer, call)
         # Looking for the bytes first spares the walk through answers that have no such field.
         if not hidden_fields and any(f'"{name}"'.encode() in answer.body for name in HIDDEN_FIELDS):
             return without_hidden(value)
@@ -247,7 +259,7 @@ class ProcessMakerClient:
         :return: a generator of pages.
         """
         known = resource_named(resource)
-        size = _checked_size(page_size or self.settings.page_size or known.page_size)
+        size = _checked_size(self.settings.page_size or known.page_size if page_size is None else page_size)
         path, params = _params(known, query)
 
         def fetch(number: int) -> Page:
@@ -278,6 +290,16 @@ class ProcessMakerClient:
         return total
 
 
+def _decoded(answer: Answer, call: Call) -> Any:
+    try:
+        return answer.json()
+    except UnexpectedAnswerError as problem:
+        if problem.retryable and not call.repeatable:
+            # The write was done, probably, and what the server said about it cannot be read.
+            raise lost_answer(problem) from None
+        raise
+
+
 def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     path, params = resource.endpoint(dict(query))
     if resource.order_by and "order_by" not in params:
@@ -298,7 +320,10 @@ def _field_names(fields: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     if isinstance(fields, str):
         raise InvalidInputError(f"fields must be a list of names, not a text: [{fields!r}].")
-    names = tuple(fields)
+    try:
+        names = tuple(fields)
+    except TypeError:
+        raise InvalidInputError(f"fields must be a list of names, not a {type(fields).__name__}.") from None
     for name in names:
         if not isinstance(name, str) or not name:
             raise InvalidInputError(f"A field must be a name, not {name!r}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,14 @@ from airflow_provider_processmaker.client.errors import (
     UnauthenticatedError,
     UnexpectedAnswerError,
     UnknownOutcomeError,
+    quote,
 )
 from airflow_provider_processmaker.client.retrying import parse_retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from airflow_provider_processmaker.client.errors import (
-        ProcessMakerError,
-        StatusError,
-    )
+    from airflow_provider_processmaker.client.errors import ProcessMakerError, StatusError
 
 __all__ = ["Answer", "error_of", "json_object", "looks_like_html"]
 
@@ -39,7 +38,8 @@ class Answer:
     :param path: its path, without the query.
     :param status: HTTP status.
     :param headers: headers of the answer, found by any case.
-    :param body: the decoded bytes.
+    :param body: the unpacked bytes; of an error only the first ones.
+    :param scrub: takes our secrets out of what the server says.
     """
 
     method: str
@@ -47,6 +47,7 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    scrub: Callable[[str], str] = field(default=str, repr=False)
 
     @property
     def where(self) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class Answer:
             return None
         try:
             return msgspec.json.decode(self.body)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._lenient_json()
 
     def _lenient_json(self) -> Any:
@@ -79,16 +80,21 @@ class Answer:
             return self.body.decode("latin-1")
 
     def _not_json(self) -> UnexpectedAnswerError:
-        text = self._text()
         if looks_like_html(self):
+            title = html_title(self._text())
             return UnexpectedAnswerError(
                 "A web page came instead of JSON.",
-                server_message=html_title(text),
+                server_message=title and self.scrub(title),
                 hint="Is this the address of ProcessMaker itself, not of a proxy in front of it?",
                 **self.where,
             )
+        # A good answer is not quoted, however broken: it may hold a token, or what is not for a log.
+        quoted = self.scrub(self._text()) if self.status >= 400 else None
         return UnexpectedAnswerError(
-            "The answer is not JSON, or was cut off.", server_message=text, retryable=True, **self.where
+            f"The answer is not JSON, or was cut off ({len(self.body)} bytes).",
+            server_message=quoted,
+            retryable=True,
+            **self.where,
         )
 
 
@@ -106,11 +112,8 @@ def html_title(text: str) -> str | None:
 
     :param text: the page.
     """
-    head, found, rest = text[:20_000].partition("<title")
-    del head
-    if not found:
-        return None
-    return rest.partition(">")[2].partition("</")[0].strip() or None
+    rest = text[:20_000].partition("<title")[2]
+    return html.unescape(rest.partition(">")[2].partition("</")[0]).strip() or None
 
 
 def error_of(answer: Answer, *, idempotent: bool) -> ProcessMakerError:
@@ -120,7 +123,7 @@ def error_of(answer: Answer, *, idempotent: bool) -> ProcessMakerError:
     :param idempotent: whether the call may be repeated; if not, a server failure leaves its outcome unknown.
     """
     if answer.status < 400:
-        return _redirected(answer)
+        return _not_an_answer(answer)
     message, details = _server_message(answer)
     if _is_processmaker_3(answer):
         return UnexpectedAnswerError(
@@ -153,8 +156,10 @@ def json_object(answer: Answer) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _redirected(answer: Answer) -> ProcessMakerError:
-    target = answer.headers.get("location", "").partition("?")[0]
+def _not_an_answer(answer: Answer) -> ProcessMakerError:
+    if answer.status < 300:
+        return UnexpectedAnswerError("The server answers with a status that the API does not use.", **answer.where)
+    target = quote(answer.scrub(answer.headers.get("location", "").partition("?")[0]), 120)
     return UnexpectedAnswerError(
         f"The server redirects to {target or 'nowhere'} instead of answering.",
         hint="The API never does so: is the address right, with https where the server wants it?",
@@ -178,32 +183,55 @@ def _server_failure(answer: Answer, where: dict[str, Any], *, idempotent: bool) 
 
 
 def _server_message(answer: Answer) -> tuple[str | None, dict[str, list[str]]]:
-    """What the server said, in the many shapes in which it says so."""
+    """What the server said, in the many shapes in which it says so, without our secrets."""
     try:
         body = answer.json()
     except UnexpectedAnswerError as error:
         return error.server_message, {}
-    if isinstance(body, list):
-        return " ".join(str(item) for item in body) or None, {}
     if not isinstance(body, dict):
-        return None if body is None else str(body), {}
+        return _text(answer, body), {}
     message = body.get("message") or body.get("error_description") or body.get("error")
     if isinstance(message, dict):  # ProcessMaker 3 nests its message
         message = message.get("message")
-    if isinstance(message, list):
-        message = " ".join(str(item) for item in message)
+    text = _text(answer, message)
     if isinstance(body.get("hint"), str):
-        message = f"{message} ({body['hint']})"
-    return str(message) if message else None, _details(body.get("errors"))
+        text = f"{text or ''} ({_text(answer, body['hint'])})".lstrip()
+    return text, _details(answer, body.get("errors"))
 
 
-def _details(errors: Any) -> dict[str, list[str]]:
-    if isinstance(errors, dict):
-        return {
-            str(key): [str(item) for item in value] if isinstance(value, list) else [str(value)]
-            for key, value in errors.items()
-        }
-    return {"errors": [str(item) for item in errors]} if isinstance(errors, list) and errors else {}
+def _text(answer: Answer, value: Any) -> str | None:
+    """A value from an error answer as one text; None for an empty one."""
+    if value is None or value in ("", [], {}):
+        return None
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        text = " ".join(value)
+    else:
+        try:
+            text = json.dumps(value, ensure_ascii=False)
+        except RecursionError:
+            return None
+    return answer.scrub(text) or None
+
+
+#: More fields or messages than these are not told: nobody reads them.
+_MOST_DETAILS = 50
+
+
+def _details(answer: Answer, errors: Any) -> dict[str, list[str]]:
+    """Validation messages by field, in a readable amount."""
+    if isinstance(errors, list):
+        errors = {"errors": errors}
+    if not isinstance(errors, dict):
+        return {}
+    found = {}
+    for key, value in list(errors.items())[:_MOST_DETAILS]:
+        items = value if isinstance(value, list) else [value]
+        texts = [quote(_text(answer, item) or "") for item in items[:_MOST_DETAILS]]
+        if any(texts):
+            found[quote(answer.scrub(key), 100)] = texts
+    return found
 
 
 _CLIENT_ERRORS: dict[int, tuple[type[StatusError], str, str | None]] = {

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from airflow_provider_processmaker.client.errors import InvalidInputError
 from airflow_provider_processmaker.client.suggest import did_you_mean
@@ -39,7 +39,7 @@ def endpoint_url(base_url: str, endpoint: str) -> str:
         ``/api/1.1/tasks`` too; or a full URL on this very server.
     :raises InvalidInputError: for another server, a query string, or a path that leaves the API.
     """
-    if not isinstance(endpoint, str) or not endpoint.strip():
+    if not isinstance(endpoint, str) or not endpoint.strip(" /"):
         raise InvalidInputError(f"The endpoint must be a path such as users/1, not {endpoint!r}.")
     path = _on_this_server(base_url, endpoint.strip())
     if "?" in path or "#" in path:
@@ -48,7 +48,7 @@ def endpoint_url(base_url: str, endpoint: str) -> str:
         )
     if any(part in {".", ".."} for part in unquote(path).split("/")) or "\\" in unquote(path):
         raise InvalidInputError(f"The endpoint {endpoint!r} leaves the API.", hint='Write the path without "..".')
-    if re.search(r"[\x00-\x1f\x7f]", unquote(path)):
+    if re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", unquote(path)):
         raise InvalidInputError(f"The endpoint {endpoint!r} has a control character in it.")
     path = path.strip("/")
     if not re.match(r"api/\d+\.\d+(/|$)", path):
@@ -61,9 +61,10 @@ def _on_this_server(base_url: str, endpoint: str) -> str:
         return endpoint
     if endpoint.startswith(f"{base_url}/"):
         return endpoint.removeprefix(base_url)
+    other = re.match(r"[^/]*//(?:[^/@]*@)?([\w.:-]*)", endpoint)
     raise InvalidInputError(
-        f"The endpoint is on {urlsplit(endpoint).netloc.rpartition('@')[2] or 'another server'}, "
-        f"the connection on {urlsplit(base_url).netloc}.",
+        f"The endpoint is a URL on {(other and other.group(1)) or 'another server'}, "
+        f"and the connection is to {base_url}.",
         hint="Give the path alone, such as users/1.",
     )
 

@@ -118,9 +118,12 @@ def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
     :param text: what a server sent.
     :param longest: characters to keep.
     """
-    line = " ".join(text.split())
+    # Cut twice: folding all of a long text would only be thrown away.
+    line = " ".join(text[: 20 * longest].split())
     line = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-    return line if len(line) <= longest else f"{line[:longest]}… ({len(text)} characters in all)"
+    if len(line) <= longest and len(text) <= 20 * longest:
+        return line
+    return f"{line[:longest]}… ({len(text)} characters in all)"
 
 
 class InvalidInputError(ProcessMakerError, ValueError):

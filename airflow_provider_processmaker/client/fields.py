@@ -31,12 +31,17 @@ def select_fields(records: Iterable[dict[str, Any]], fields: tuple[str, ...]) ->
 
 
 def without_hidden(value: Any) -> Any:
-    """A copy without the fields that are never shown unasked, at every depth.
+    """The value itself, the fields that are never shown unasked taken out of it at every depth.
 
-    :param value: decoded JSON.
+    :param value: decoded JSON; it is changed.
     """
-    if isinstance(value, dict):
-        return {key: without_hidden(item) for key, item in value.items() if key not in HIDDEN_FIELDS}
-    if isinstance(value, list):
-        return [without_hidden(item) for item in value]
+    waiting = [value]
+    while waiting:  # not by recursion: an answer may be nested deeper than Python's stack
+        item = waiting.pop()
+        if isinstance(item, dict):
+            for name in HIDDEN_FIELDS:
+                item.pop(name, None)
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
     return value

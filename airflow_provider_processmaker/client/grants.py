@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from airflow_provider_processmaker.client.decoding import error_of, json_object, looks_like_html
-from airflow_provider_processmaker.client.errors import (
-    LoginError,
-    UnauthenticatedError,
-    UnexpectedAnswerError,
-)
+from airflow_provider_processmaker.client.errors import LoginError, StatusError, UnexpectedAnswerError
 from airflow_provider_processmaker.client.tokens import (
     UNTOLD_LIFETIME,
     RefreshTokenRefusedError,
@@ -25,16 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_processmaker.client.decoding import Answer
-    from airflow_provider_processmaker.client.errors import (
-        ProcessMakerError,
-        StatusError,
-    )
+    from airflow_provider_processmaker.client.errors import ProcessMakerError
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.transport import Transport
 
 __all__ = ["Grants"]
 
 log = logging.getLogger(__name__)
+
+#: A token goes into a header, so it must not hold a space, a line break or the like.
+_SENDABLE = re.compile(r"[\x21-\x7e]{1,16384}")
 
 
 class Grants:
@@ -47,6 +45,8 @@ class Grants:
     def __init__(self, transport: Transport, *, clock: Callable[[], float] = time.time) -> None:
         self._transport = transport
         self._clock = clock
+        self._lock = threading.Lock()
+        #: How often a token was asked for.
         self.calls = 0
 
     @property
@@ -71,6 +71,7 @@ class Grants:
         :raises LoginError: if it or the client is refused.
         :raises UnknownOutcomeError: if the answer was lost; the refresh token is probably gone.
         """
+        self._transport.scrub.learn([refresh_token])
         return self._ask({"grant_type": "refresh_token", "refresh_token": refresh_token}, repeatable=False)
 
     def _ask(self, fields: dict[str, str | None], *, repeatable: bool) -> Token:
@@ -81,7 +82,8 @@ class Grants:
             "client_secret": settings.client_secret,
             "scope": "",
         }
-        self.calls += 1
+        with self._lock:
+            self.calls += 1
         asked_at = self._clock()
         answer = self._transport.send(
             "POST",
@@ -93,6 +95,7 @@ class Grants:
         if answer.status != 200:
             raise _refusal(answer, fields["grant_type"] or "", idempotent=repeatable)
         token = _token(answer, asked_at)
+        self._transport.scrub.learn(token.secrets)
         log.info(
             "Logged in to %s as %s by the %s grant.",
             settings.base_url,
@@ -106,14 +109,14 @@ class Grants:
 def _token(answer: Answer, asked_at: float) -> Token:
     body = answer.json()
     access_token = body.get("access_token") if isinstance(body, dict) else None
-    if not isinstance(access_token, str) or not access_token.isascii() or not access_token.strip():
+    if not isinstance(access_token, str) or not _SENDABLE.fullmatch(access_token):
         raise UnexpectedAnswerError(
             "The token endpoint answered without a token.", hint="Is this ProcessMaker?", **answer.where
         )
     refresh_token = body.get("refresh_token")
     return Token(
-        access_token=access_token.strip(),
-        refresh_token=refresh_token if isinstance(refresh_token, str) and refresh_token else None,
+        access_token=access_token,
+        refresh_token=refresh_token if isinstance(refresh_token, str) and _SENDABLE.fullmatch(refresh_token) else None,
         issued_at=asked_at,
         expires_at=asked_at + _lifetime(body.get("expires_in"), access_token),
     )
@@ -132,7 +135,7 @@ def _lifetime(expires_in: Any, access_token: str) -> float:
 def _number(value: Any) -> float | None:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) and not isinstance(value, bool) else None
 
@@ -145,6 +148,8 @@ def _difference(end: Any, start: Any) -> float | None:
 def _refusal(answer: Answer, grant: str, *, idempotent: bool) -> ProcessMakerError:
     """The error for a token endpoint that did not give a token."""
     general = error_of(answer, idempotent=idempotent)
+    if isinstance(general, UnexpectedAnswerError):
+        return general
     code = json_object(answer).get("error")
     if isinstance(code, str) and code in _REFUSALS:
         where = {**answer.where, "server_message": general.server_message}
@@ -158,10 +163,9 @@ def _refusal(answer: Answer, grant: str, *, idempotent: bool) -> ProcessMakerErr
 
 
 def _not_processmaker(answer: Answer, general: ProcessMakerError) -> ProcessMakerError:
-    if answer.status >= 500 or answer.status < 400 or general.retryable:
+    if not isinstance(general, StatusError) or general.retryable:
         return general
-    kind: type[StatusError] = UnauthenticatedError if answer.status == 401 else type(general)  # type: ignore[assignment]
-    return kind(
+    return type(general)(
         "There is no ProcessMaker token endpoint at this address.",
         server_message=general.server_message,
         hint="Is the address in the connection that of ProcessMaker itself, without a path of something else?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,16 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     DecodeError,
     HTTPError,
-    MaxRetryError,
+    IncompleteRead,
+    LocationValueError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
     ReadTimeoutError,
 )
 
 from airflow_provider_processmaker.client.errors import (
+    InvalidInputError,
     TlsError,
     TransportError,
     UnknownOutcomeError,
@@ -26,14 +30,26 @@ from airflow_provider_processmaker.client.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_processmaker.client.errors import (
-        ProcessMakerError,
-    )
+    from airflow_provider_processmaker.client.errors import ProcessMakerError
 
-__all__ = ["BROKEN", "lost_answer", "never_arrived", "transport_error"]
+__all__ = ["BROKEN", "BodyLostError", "lost_answer", "never_arrived", "transport_error"]
 
-#: Whatever requests, urllib3 and the socket raise when a call or the reading of its answer fails.
-BROKEN = (requests.RequestException, HTTPError, OSError)
+#: Whatever requests, urllib3, http.client and the socket raise when a call or the reading of its answer fails.
+BROKEN = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+
+#: Words in OpenSSL's reasons for a handshake that failed. It comes before the first byte of a call is read.
+_HANDSHAKE = ("CERT", "HANDSHAKE", "HTTP_REQUEST", "PROTOCOL", "UNKNOWN_CA", "UNRECOGNIZED_NAME", "VERSION")
+
+
+class BodyLostError(OSError):
+    """The head of an answer came, and its body did not.
+
+    :param status: the status that was seen.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -58,25 +74,27 @@ def _find(error: BaseException, *kinds: type[BaseException]) -> BaseException | 
 
 
 def never_arrived(error: BaseException) -> bool:
-    """Tell whether it is certain that the server never saw the call.
+    """Tell whether it is certain that the server never processed the call.
 
     :param error: what the sending raised.
     """
-    # A certificate is checked before the first byte of a call leaves.
-    return _find(error, ConnectTimeoutError, NewConnectionError, ssl.SSLCertVerificationError) is not None
+    # urllib3's ProxyError means that no way through the proxy was made.
+    if _find(error, ConnectTimeoutError, NewConnectionError, ProxyError, requests.exceptions.ProxyError):
+        return True
+    failure = _find(error, ssl.SSLError)
+    return isinstance(failure, ssl.SSLError) and any(word in (failure.reason or "") for word in _HANDSHAKE)
 
 
-def lost_answer(problem: ProcessMakerError, status: int | None = None) -> UnknownOutcomeError:
-    """The error for a write whose answer did not come.
+def lost_answer(problem: ProcessMakerError) -> UnknownOutcomeError:
+    """The error for a write whose answer did not come, or cannot be read.
 
     :param problem: what happened to the answer.
-    :param status: the status, if at least that was seen.
     """
     return UnknownOutcomeError(
         f"The answer to a write was lost: {problem.what} It may or may not have been done.",
         method=problem.method,
         path=problem.path,
-        status=status,
+        status=problem.status,
         hint="Look before sending it again.",
     )
 
@@ -89,52 +107,101 @@ def transport_error(error: BaseException, method: str, path: str, timeout: float
     :param path: its path.
     :param timeout: the read time-out that held, in seconds.
     """
-    where: dict[str, Any] = {"method": method, "path": path}
-    if _find(error, ssl.SSLError) or isinstance(error, requests.exceptions.SSLError):
+    lost = _find(error, BodyLostError)
+    status = lost.status if isinstance(lost, BodyLostError) else None
+    where: dict[str, Any] = {"method": method, "path": path, "status": status}
+    if _find(error, *_NOT_SENDABLE):
+        return InvalidInputError(
+            "The call cannot be sent to this address.",
+            hint='Check "ProcessMaker URL" and "Proxy" in the connection.',
+            **where,
+        )
+    if _is_tls(error):
         return _tls_error(error, where)
-    if isinstance(error, requests.exceptions.ProxyError):
-        return TransportError(
-            "The proxy refuses or cannot be reached.",
-            hint='Check "Proxy" in the connection, or HTTPS_PROXY and NO_PROXY in the environment.',
-            **where,
-        )
-    if _find(error, NameResolutionError):
-        return TransportError(
-            "The host name is not known.",
-            hint="Check the spelling of the address in the connection.",
-            **where,
-        )
-    if _find(error, requests.ReadTimeout, ReadTimeoutError):
-        return TransportError(f"The server did not answer within {timeout:g} s.", hint="A later try can help.", **where)
-    if _find(error, NewConnectionError, ConnectTimeoutError):
-        return TransportError(
-            f"No connection to the server could be made: {_innermost(error)}.",
-            hint="Is the address right, is the server up, does a firewall stand between?",
-            **where,
-        )
-    if _find(error, DecodeError, requests.exceptions.ContentDecodingError):
-        return TransportError("The compressed answer is broken.", hint="A later try can help.", **where)
-    return TransportError(
-        f"The connection broke before the answer was complete: {_innermost(error)}.",
-        hint="A later try can help.",
-        **where,
-    )
+    for kinds, what, hint in _PROBLEMS:
+        if _find(error, *kinds):
+            return TransportError(what.format(reason=_reason(error), timeout=f"{timeout:g}"), hint=hint, **where)
+    return TransportError(f"The connection broke before the answer was complete{_reason(error)}.", hint=_LATER, **where)
+
+
+_NOT_SENDABLE = (
+    LocationValueError,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+    requests.exceptions.MissingSchema,
+)
+_LATER = "A later try can help."
+
+#: The first that fits. Nothing that a server sent is part of these texts: it might echo a secret.
+_PROBLEMS: tuple[tuple[tuple[type[BaseException], ...], str, str], ...] = (
+    (
+        (requests.exceptions.ProxyError, ProxyError),
+        "The proxy refuses or cannot be reached{reason}.",
+        'Check "Proxy" in the connection, or HTTPS_PROXY and NO_PROXY in the environment.',
+    ),
+    (
+        (NameResolutionError,),
+        "The host name is not known.",
+        "Check the spelling of the address in the connection.",
+    ),
+    (
+        (requests.ReadTimeout, ReadTimeoutError),
+        "The server did not answer within {timeout} s, or too slowly.",
+        _LATER,
+    ),
+    (
+        (NewConnectionError, ConnectTimeoutError),
+        "No connection to the server could be made{reason}.",
+        "Is the address right, is the server up, does a firewall stand between?",
+    ),
+    (
+        (DecodeError, requests.exceptions.ContentDecodingError),
+        "The compressed answer is broken.",
+        _LATER,
+    ),
+    (
+        (http.client.IncompleteRead, IncompleteRead),
+        "The answer was cut off.",
+        _LATER,
+    ),
+    (
+        (http.client.RemoteDisconnected,),
+        "The server closed the connection without an answer.",
+        _LATER,
+    ),
+    (
+        (http.client.HTTPException,),
+        "The answer is not HTTP.",
+        "Is this the right port, with https where the server wants it?",
+    ),
+)
+
+
+def _is_tls(error: BaseException) -> bool:
+    """Tell whether TLS is at fault, and not a connection that broke while it happened to be encrypted."""
+    failure = _find(error, ssl.SSLError)
+    if failure is None:
+        return isinstance(error, requests.exceptions.SSLError)
+    return not isinstance(failure, ssl.SSLEOFError | ssl.SSLZeroReturnError | TimeoutError)
 
 
 def _tls_error(error: BaseException, where: dict[str, Any]) -> TlsError:
-    failure = _find(error, ssl.SSLCertVerificationError)
-    reason = getattr(failure, "verify_message", None) or _innermost(error)
+    failure = _find(error, ssl.SSLError)
+    reason = getattr(failure, "verify_message", None) or (getattr(failure, "reason", None) or "handshake failed")
     return TlsError(
-        f"TLS failed: {reason}.",
+        f"TLS failed: {quote(str(reason).rstrip('.'), 120)}.",
         hint='For an own authority give its PEM file as "CA bundle"; check the host name and the clock; '
         "a server without TLS needs http:// in front of the address.",
         **where,
     )
 
 
-def _innermost(error: BaseException) -> str:
-    """The text that the operating system gave, or else that of the last cause."""
-    causes = [cause for cause in _causes(error) if not isinstance(cause, MaxRetryError)]
-    told = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    text = told[-1] if told else str((causes or [error])[-1])
-    return quote(text.rstrip("."), 120)
+def _reason(error: BaseException) -> str:
+    """What the operating system says about it, with a colon in front; nothing if it says nothing."""
+    told = [
+        cause.strerror
+        for cause in _causes(error)
+        if isinstance(cause, OSError) and cause.errno is not None and isinstance(cause.strerror, str)
+    ]
+    return f": {quote(told[-1].rstrip('.'), 120)}" if told else ""

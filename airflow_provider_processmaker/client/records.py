@@ -63,7 +63,7 @@ def _count(value: Any) -> int | None:
     """A number of things from what a server says; None if that makes no sense."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if math.isfinite(number) and number >= 0 and not isinstance(value, bool) else None
 
@@ -78,23 +78,35 @@ def walk(fetch: Callable[[int], Page], *, page_size: int, paged: bool, path: str
     :param page_size: rows a page that were asked for.
     :param paged: False for a list that comes whole.
     :param path: path of the list, for errors.
-    :raises UnexpectedAnswerError: if the server repeats a page.
+    :raises UnexpectedAnswerError: if the server repeats pages without end.
     """
-    seen, previous, number = 0, None, 1
+    marks: set[int] = set()
+    seen, claimed_end, number = 0, False, 1
     while True:
         page = fetch(number)
-        if page.records and page.records == previous:
+        mark = _mark(page.records)
+        if page.records and mark in marks:
+            if claimed_end:  # we only looked behind the end
+                return
             raise UnexpectedAnswerError(
-                f"Page {number} of the list is page {number - 1} again: it would never end.",
+                f"Page {number} of the list is a page that came before: it would never end.",
                 method="GET",
                 path=path,
                 hint="A cache or a proxy that ignores the query could do so.",
             )
         yield page
+        marks.add(mark)
         seen += len(page.records)
         if not paged or _is_last(page, number, seen, page_size):
             return
-        previous, number = page.records, number + 1
+        claimed_end = page.last_page is not None and number >= page.last_page
+        number += 1
+
+
+def _mark(records: list[Record]) -> int:
+    """A number that two different pages hardly share; one of these a page is all that is remembered."""
+    ids = [record.get("id") for record in records]
+    return hash(repr(records if None in ids else ids))
 
 
 def _is_last(page: Page, number: int, seen: int, page_size: int) -> bool:
@@ -105,5 +117,5 @@ def _is_last(page: Page, number: int, seen: int, page_size: int) -> bool:
         return not full
     if number < page.last_page:
         return False
-    # The last page by the server's word. If it is full and the count says that there is more, we look once more.
-    return not full or page.total is None or seen >= page.total
+    # The last page by the server's word. Where its own count says that there is more, we look on.
+    return page.total is None or seen >= page.total

@@ -66,11 +66,17 @@ class Resource:
                 raise InvalidInputError(
                     f'The list "{self.name}" has no parameter "{key}".', hint=did_you_mean(key, known)
                 )
-        missing = [name for name in self.path_names if rest.get(name) in {None, ""}]
+        missing = [name for name in self.path_names if not _is_id(rest.get(name))]
         if missing:
-            raise InvalidInputError(f'The list "{self.name}" needs {", ".join(missing)}.')
-        filled = {name: quote(str(rest.pop(name)), safe="") for name in self.path_names}
+            raise InvalidInputError(
+                f'The list "{self.name}" needs {", ".join(missing)}.', hint="It is an id: a number or a text."
+            )
+        filled = {name: quote(str(rest.pop(name)), safe="", errors="replace") for name in self.path_names}
         return self.path.format(**filled), rest
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool) and str(value).strip() not in {"", ".", ".."}
 
 
 _TABLE = (

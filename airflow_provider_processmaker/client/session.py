@@ -9,7 +9,6 @@ from requests.auth import AuthBase
 
 from airflow_provider_processmaker.client.decoding import error_of
 from airflow_provider_processmaker.client.errors import UnauthenticatedError
-from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,14 +99,24 @@ class ApiSession:
             return answer
         raise error_of(answer, idempotent=call.repeatable)
 
+    def token(self) -> Token:
+        """The token to use now; asks the server for one if need be."""
+        token = self.tokens.current()
+        self._notice(token)
+        return token
+
     def close(self) -> None:
         """Close every pooled connection."""
         self._transport.close()
 
     def _notice(self, token: Token) -> None:
-        if self._on_token and token != self._seen:
-            self._seen = token
+        """Before a token is used: whoever keeps it out of logs must know it."""
+        if token == self._seen:
+            return
+        self._transport.scrub.learn(token.secrets)
+        if self._on_token:
             self._on_token(token)
+        self._seen = token
 
     def _send(self, call: Call, token: Callable[[], Token]) -> tuple[Answer, Token | None]:
         """The answer, and the token that was used in the end."""
@@ -119,10 +128,10 @@ class ApiSession:
             body=call.body,
             content_type=call.content_type,
             auth=bearer,
-            repeatable=call.repeatable or call.method in SAFE_METHODS,
+            repeatable=call.repeatable,
             read_timeout=call.read_timeout,
         )
-        if answer.status != 401 and bearer.used:
+        if 200 <= answer.status < 300 and bearer.used:
             self.tokens.accepted(bearer.used)
         return answer, bearer.used
 
@@ -144,12 +153,18 @@ class ApiSession:
         return answer
 
     def _works(self, token: Token) -> bool:
-        """Tell whether the server accepts a token where every user may look: at himself."""
-        if not token.user_id:
+        """Tell whether the server accepts a token where every user may look: at himself.
+
+        :raises ProcessMakerError: if the server cannot tell now, as while it is in maintenance.
+        """
+        # A token that does not tell its user is tried where a good one meets 200, or 404 before version 4.12.
+        url = f"{self.settings.api_url}/users/{token.user_id or 'configuration'}"
+        answer, _ = self._send(Call(method="GET", url=url, repeatable=True), lambda: token)
+        if answer.status in {200, 403, 404}:
+            return True
+        if answer.status == 401:
             return False
-        url = f"{self.settings.api_url}/users/{token.user_id}"
-        answer, _ = self._send(Call(method="GET", url=url), lambda: token)
-        return answer.status == 200
+        raise error_of(answer, idempotent=True)
 
 
 def _wrong_path(answer: Answer) -> ProcessMakerError:

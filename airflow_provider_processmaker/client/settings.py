@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from airflow_provider_processmaker.client.addresses import check_proxy, normalise_base_url, proxy_passwords
 from airflow_provider_processmaker.client.errors import InvalidInputError
+from airflow_provider_processmaker.client.sendable import check_sendable, checked_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_PAGE_SIZE", "MAX_RETRIES", "MAX_TIMEOUT", "Settings", "normalise_base_url"]
+__all__ = ["MAX_PAGE_SIZE", "MAX_RETRIES", "MAX_TIMEOUT", "Settings", "check_range"]
 
 #: Beyond these a value is a slip of the pen rather than a wish.
 MAX_PAGE_SIZE = 10_000
 MAX_RETRIES = 20
 MAX_TIMEOUT = 3_600.0
-
-_HOST_NAME = re.compile(r"(?i)^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +68,19 @@ class Settings:
     def __post_init__(self) -> None:
         """Normalise the address, freeze the headers, refuse what cannot work."""
         object.__setattr__(self, "base_url", normalise_base_url(self.base_url, allow_http=self.allow_http))
-        object.__setattr__(self, "headers", MappingProxyType(dict(self.headers)))
+        object.__setattr__(self, "headers", MappingProxyType(checked_headers(self.headers)))
         self._check_credentials()
-        _check_range("connect_timeout", self.connect_timeout, 0.001, MAX_TIMEOUT)
-        _check_range("read_timeout", self.read_timeout, 0.001, MAX_TIMEOUT)
-        _check_range("max_retries", self.max_retries, 0, MAX_RETRIES)
+        if self.proxy:
+            check_proxy(self.proxy)
+        check_range("connect_timeout", self.connect_timeout, 0.001, MAX_TIMEOUT)
+        check_range("read_timeout", self.read_timeout, 0.001, MAX_TIMEOUT)
+        check_range("max_retries", self.max_retries, 0, MAX_RETRIES, whole=True)
         if self.page_size is not None:
-            _check_range("page_size", self.page_size, 1, MAX_PAGE_SIZE)
+            check_range("page_size", self.page_size, 1, MAX_PAGE_SIZE, whole=True)
 
     def _check_credentials(self) -> None:
+        for name in ("username", "password", "client_id", "client_secret", "access_token"):
+            check_sendable(name, getattr(self, name), in_header=name == "access_token")
         grant = ("client_id", "client_secret", "username", "password")
         missing = [name for name in grant if not getattr(self, name)]
         if self.access_token:
@@ -107,102 +108,23 @@ class Settings:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that must never be shown."""
-        known = (self.password, self.client_secret, self.access_token, *self.headers.values())
-        return tuple(value for value in known if value)
+        known = (self.password, self.client_secret, self.access_token, self.proxy, *self.headers.values())
+        return tuple(value for value in known if value) + proxy_passwords(self.proxy)
 
 
-def _check_range(name: str, value: float, lowest: float, highest: float) -> None:
+def check_range(name: str, value: float, lowest: float, highest: float, *, whole: bool = False) -> None:
+    """Refuse a number that makes no sense.
+
+    :param name: what it is.
+    :param value: the number.
+    :param lowest: smallest one that does.
+    :param highest: largest one.
+    :param whole: whether it must be a whole number.
+    :raises InvalidInputError: if it is none, or is out of these bounds.
+    """
+    if whole and not isinstance(value, int):
+        raise InvalidInputError(f"{name} must be a whole number, not {value!r}.")
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidInputError(f"{name} must be a number, not {type(value).__name__}.")
     if not lowest <= value <= highest:
         raise InvalidInputError(f"{name} must be between {lowest:g} and {highest:g}, not {value:g}.")
-
-
-def normalise_base_url(url: str, *, allow_http: bool = False) -> str:
-    """The address of a server in its one canonical form.
-
-    :param url: what a person typed: scheme optional, port and path allowed, ``/api/1.0`` at the end forgiven.
-    :param allow_http: allow plain http to a host other than this machine.
-    :return: scheme, lower-case host, port if it is not the scheme's own, path; no slash at the end.
-    :raises InvalidInputError: if it cannot be the address of a server, or would send secrets in the clear.
-    """
-    text = url.strip() if isinstance(url, str) else ""
-    if not text:
-        raise InvalidInputError("The address of the ProcessMaker server is missing.")
-    if re.search(r"\s|[\x00-\x1f\x7f]", text):
-        raise InvalidInputError(f"The address {_without_user(text)!r} has a space in it.")
-    scheme, host, port, path = _split(text)
-    if scheme == "http" and not allow_http and not _is_loopback(host):
-        raise InvalidInputError(
-            f"http://{host} would send the password and every token readable over the network.",
-            hint='Use https, or tick "Allow plain http" (allow_http) for a network you trust.',
-        )
-    netloc = f"[{host}]" if ":" in host else host
-    if port and port != {"http": 80, "https": 443}[scheme]:
-        netloc = f"{netloc}:{port}"
-    return f"{scheme}://{netloc}{_strip_api(path)}"
-
-
-def _split(text: str) -> tuple[str, str, int | None, str]:
-    if "://" not in text:
-        text = f"https://{_bracket_ipv6(text)}"
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise InvalidInputError(f"The address {_without_user(text)!r} cannot be read: {error}.") from None
-    scheme = parts.scheme.lower()
-    if scheme not in {"http", "https"}:
-        raise InvalidInputError(f"The address starts with {scheme}://; ProcessMaker is reached by https:// or http://.")
-    if parts.username or parts.password:
-        raise InvalidInputError("The address has a user name in it.", hint="Put it into the field for it.")
-    if parts.query or parts.fragment:
-        raise InvalidInputError(
-            f"The address {text!r} has a query or a fragment; only host, port and path belong there."
-        )
-    if port == 0:
-        raise InvalidInputError("The address has port 0; a port is between 1 and 65535.")
-    if not _is_host(host):
-        raise InvalidInputError(f"The address {text!r} has no usable host name.")
-    return scheme, host, port, parts.path
-
-
-def _without_user(text: str) -> str:
-    return re.sub(r"//[^/@]*@", "//…@", text)
-
-
-def _bracket_ipv6(text: str) -> str:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return text
-    return f"[{text}]"
-
-
-def _is_host(host: str) -> bool:
-    if ":" in host:
-        return _as_ip(host) is not None
-    try:
-        ascii_host = host.encode("idna").decode("ascii") if not host.isascii() else host
-    except UnicodeError:
-        return False
-    return len(ascii_host) <= 253 and ".." not in host and bool(_HOST_NAME.match(ascii_host))
-
-
-def _as_ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _as_ip(host)
-    return address.is_loopback if address else host in {"localhost", "localhost."} or host.endswith(".localhost")
-
-
-def _strip_api(path: str) -> str:
-    path = re.sub(r"/{2,}", "/", path).rstrip("/")
-    if any(part in {".", ".."} for part in path.split("/")):
-        raise InvalidInputError(f"The path {path!r} of the address has dots for a folder in it.")
-    return re.sub(r"(?i)/api/1\.0$", "", path)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
-from airflow_provider_processmaker.client.errors import LoginError, UnauthenticatedError, UnknownOutcomeError
+from airflow_provider_processmaker.client.errors import (
+    LoginError,
+    UnauthenticatedError,
+    UnexpectedAnswerError,
+    UnknownOutcomeError,
+)
+from airflow_provider_processmaker.client.token_store import Refusal, login_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import TokenStore
 
-__all__ = ["GrantTokens", "StaticTokens", "Token", "Tokens"]
+__all__ = ["GrantTokens", "StaticTokens", "Timing", "Token", "Tokens"]
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +32,22 @@ log = logging.getLogger(__name__)
 #: refused: another one would be refused too, and each leaves a row with a year of life on the server.
 FRESH = 5.0
 
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
 #: Lifetime in seconds if the server does not tell one that makes sense.
 UNTOLD_LIFETIME = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When tokens are asked for, in seconds.
+
+    :param refresh_margin: how long before its end a token is renewed, at most a tenth of its life.
+    :param brake_window: how long a refused login is not tried again with the same credentials; 0: never mind.
+    """
+
+    refresh_margin: float = 60.0
+    brake_window: float = 30.0
 
 
 class RefreshTokenRefusedError(LoginError):
@@ -52,9 +71,12 @@ class Token:
 
     @property
     def user_id(self) -> str | None:
-        """The id of the token's user, read from the token itself; None if it is not a JSON web token."""
+        """The id of the token's user, read from the token itself; None if that does not tell it."""
         subject = claims(self.access_token).get("sub")
-        return str(subject) if subject not in {None, ""} else None
+        if isinstance(subject, int) and not isinstance(subject, bool):
+            return str(subject)
+        # It becomes a part of a URL, so it has to look like an id.
+        return subject if isinstance(subject, str) and _ID.fullmatch(subject) else None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -84,7 +106,7 @@ def claims(access_token: str) -> dict[str, Any]:
         return {}
     try:
         payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return payload if isinstance(payload, dict) else {}
 
@@ -148,13 +170,13 @@ class StaticTokens:
 
 
 class GrantTokens:
-    """Tokens by the password grant, renewed by the refresh grant; one caller at a time asks.
+    """Tokens by the password grant, renewed by the refresh grant near their end; one caller at a time asks.
 
     :param settings: whose login it is.
     :param store: where tokens live between calls.
     :param password_grant: asks the server for a token by user name and password.
     :param refresh_grant: asks the server for a token by a refresh token.
-    :param margin: seconds before its end at which a token is renewed. Default: 60.
+    :param timing: when a token is renewed, and how long a refused login rests.
     :param clock: seconds since the epoch.
     """
 
@@ -165,14 +187,14 @@ class GrantTokens:
         *,
         password_grant: Callable[[], Token],
         refresh_grant: Callable[[str], Token],
-        margin: float = 60.0,
+        timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._key = login_key(settings)
+        self._login = login_of(settings)
         self._store = store
         self._password_grant = password_grant
         self._refresh_grant = refresh_grant
-        self._margin = margin
+        self._timing = timing or Timing()
         self._clock = clock
         self._accepted: str | None = None
 
@@ -182,17 +204,17 @@ class GrantTokens:
         :raises LoginError: if the server refuses the credentials.
         """
         token = self.latest()
-        if token and token.good_at(self._clock(), self._margin):
+        if token and token.good_at(self._clock(), self._timing.refresh_margin):
             return token
-        with self._store.lock(self._key):
+        with self._store.lock(self._login):
             token = self.latest()
-            if token and token.good_at(self._clock(), self._margin):
+            if token and token.good_at(self._clock(), self._timing.refresh_margin):
                 return token  # someone else was faster
             return self._ask(token)
 
     def latest(self) -> Token | None:
         """The token in the store, good or not."""
-        return self._store.load(self._key)
+        return self._store.load(self._login)
 
     def accepted(self, token: Token) -> None:
         """Remember that the server accepted a token: if it is refused later, it was revoked.
@@ -208,7 +230,7 @@ class GrantTokens:
         :raises UnauthenticatedError: if it was issued a moment ago and never accepted.
         :raises LoginError: if the server refuses the credentials.
         """
-        with self._store.lock(self._key):
+        with self._store.lock(self._login):
             known = self.latest()
             if known and known.access_token != refused.access_token:
                 return known
@@ -220,30 +242,40 @@ class GrantTokens:
                     hint="Another one would be refused too. Is the address in the connection the right one, "
                     "and does a proxy in between drop the Authorization header?",
                 )
-            return self._ask(refused)
+            # By the password: a refresh token gives a token to a deleted user too, which is refused again.
+            return self._save(self._by_password())
 
     def _ask(self, old: Token | None) -> Token:
         """A new token: by the refresh token if there is one and it is accepted, else by the password."""
         token = self._refreshed(old.refresh_token) if old and old.refresh_token else None
-        token = token or self._password_grant()
-        self._store.save(self._key, token)
+        return self._save(token or self._by_password())
+
+    def _by_password(self) -> Token:
+        """A token by the password, unless the same credentials were refused a moment ago."""
+        now, window = self._clock(), self._timing.brake_window
+        refusal = self._store.refusal(self._login)
+        if refusal and 0 <= now - refusal.at < window:
+            raise LoginError(
+                refusal.what,
+                status=refusal.status,
+                hint=f"{refusal.hint or ''} It was refused {now - refusal.at:.0f} s ago, and is not tried again with "
+                f"the same credentials for {window:.0f} s; the Test button of the connection always tries.".strip(),
+            )
+        try:
+            return self._password_grant()
+        except LoginError as error:
+            self._store.refuse(self._login, Refusal(now, error.what, error.hint, error.status))
+            raise
+
+    def _save(self, token: Token) -> Token:
+        self._store.save(self._login, token)
         return token
 
     def _refreshed(self, refresh_token: str) -> Token | None:
         try:
             return self._refresh_grant(refresh_token)
-        except (RefreshTokenRefusedError, UnknownOutcomeError) as error:
-            # In both cases the refresh token is gone. Any other error, such as a client that is refused or a
+        except (RefreshTokenRefusedError, UnknownOutcomeError, UnexpectedAnswerError) as error:
+            # In these cases the refresh token is gone. Any other error, such as a client that is refused or a
             # server that is not there, would meet the password as well.
             log.info("The refresh token is of no use any more; logging in with the password. (%s)", error.what)
             return None
-
-
-def login_key(settings: Settings) -> str:
-    """The name of a login: the same for the same server and credentials, and telling nothing of them.
-
-    :param settings: the settings; path, time-outs and TLS do not matter.
-    """
-    where = urlsplit(settings.base_url)
-    who = (settings.client_id, settings.client_secret, settings.username, settings.password)
-    return hashlib.sha256(json.dumps([where.scheme, where.netloc, *who]).encode()).hexdigest()

@@ -4,61 +4,52 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
-import threading
 import time
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies
-from urllib3.exceptions import MaxRetryError, ProtocolError
 
 from airflow_provider_processmaker import __version__
 from airflow_provider_processmaker.client.decoding import Answer
 from airflow_provider_processmaker.client.errors import InvalidInputError
-from airflow_provider_processmaker.client.lost import BROKEN, lost_answer, never_arrived, transport_error
-from airflow_provider_processmaker.client.retrying import SAFE_METHODS, retry_policy
+from airflow_provider_processmaker.client.lost import (
+    BROKEN,
+    BodyLostError,
+    lost_answer,
+    never_arrived,
+    transport_error,
+)
+from airflow_provider_processmaker.client.pacing import PacedAdapter
+from airflow_provider_processmaker.client.retrying import (
+    SAFE_METHODS,
+    Attempts,
+    may_repeat,
+    parse_retry_after,
+)
+from airflow_provider_processmaker.client.scrubbing import Scrubber
+from airflow_provider_processmaker.client.tls import (
+    client_certificate,
+    proxies_for,
+    silence_warning,
+    trusted_authorities,
+)
+from airflow_provider_processmaker.client.unpacking import ACCEPTED, read_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from requests.auth import AuthBase
-    from urllib3.util import Retry
 
     from airflow_provider_processmaker.client.errors import ProcessMakerError
-    from airflow_provider_processmaker.client.retrying import RetryPolicy
     from airflow_provider_processmaker.client.settings import Settings
 
 __all__ = ["Transport"]
 
 log = logging.getLogger(__name__)
 
-#: Bytes a second below which an answer that has lasted longer than the read time-out is given up.
-SLOWEST = 1_000
-CHUNK = 65_536
-
-
-class _Adapter(HTTPAdapter):
-    """An adapter whose retry policy is that of the call under way in this thread, over one pool for all."""
-
-    def __init__(self, pool_size: int) -> None:
-        self._call = threading.local()
-        super().__init__(pool_connections=4, pool_maxsize=pool_size)
-
-    @property
-    def max_retries(self) -> Retry:
-        return getattr(self._call, "policy", self._default)
-
-    @max_retries.setter
-    def max_retries(self, policy: Retry) -> None:
-        # The base class sets it once, in its constructor; every call of ours sets its own below.
-        self._default = policy
-
-    def use(self, policy: Retry) -> None:
-        self._call.policy = policy
+#: Bytes of an error answer that are read: its message is somewhere at the start.
+LARGEST_ERROR = 1024 * 1024
 
 
 class Transport:
@@ -68,13 +59,21 @@ class Transport:
 
     :param settings: where and how to connect.
     :param pool_size: connections kept open for reuse.
-    :raises InvalidInputError: if a certificate file is missing or unreadable, or a header cannot be sent.
+    :raises InvalidInputError: if a certificate file is missing or unreadable, or the proxy cannot be used.
     """
 
     def __init__(self, settings: Settings, *, pool_size: int = 10) -> None:
         self.settings = settings
-        self._adapter = _Adapter(pool_size)
-        self._session = _new_session(settings, self._adapter)
+        #: Takes our secrets out of what the server says.
+        self.scrub = Scrubber(settings.secrets)
+        # Read once: left to requests, a third of its time goes into reading the proxy settings per call.
+        self._proxies = proxies_for(settings)
+        self._verify = trusted_authorities(settings)
+        self._certificate = client_certificate(settings)
+        if not settings.verify_tls:
+            silence_warning(settings)
+        self._pool_size = pool_size
+        self._sessions: dict[int, requests.Session] = {}
 
     def send(
         self,
@@ -96,34 +95,41 @@ class Transport:
         :param body: encoded body.
         :param content_type: its type.
         :param auth: adds the credentials.
-        :param repeatable: whether the call may reach the server twice. Default: only if it changes nothing.
+        :param repeatable: whether the call may be processed twice. Default: only if it changes nothing.
         :param read_timeout: seconds to wait for the next piece of the answer. Default: that of the settings.
         :return: the answer, whatever its status.
         :raises TransportError: if no usable answer came; :class:`~.TlsError` if TLS is why.
         :raises UnknownOutcomeError: if the call may have been processed, but its answer was lost.
         """
         repeatable = method in SAFE_METHODS if repeatable is None else repeatable
+        timeout = self.settings.read_timeout if read_timeout is None else read_timeout
         call = self._prepare(method, url, params, body, content_type)
-        timeout = read_timeout or self.settings.read_timeout
-        policy = retry_policy(self.settings.max_retries, repeatable=repeatable)
+        attempts = Attempts(self.settings.max_retries)
+        pause: float | None
         while True:
             if auth is not None:  # asked at each attempt, since the token may be renewed between two
                 call.prepare_auth(auth)
-            response = self._open(call, policy, timeout, repeatable=repeatable)
-            try:
-                return Answer(method, _path(call), response.status_code, response.headers, _read(response, timeout))
-            except BROKEN as error:
-                if response.status_code >= 400:  # the status has told what matters
-                    return Answer(method, _path(call), response.status_code, response.headers, b"")
-                problem = transport_error(error, method, _path(call), timeout)
-                if not repeatable:
-                    raise lost_answer(problem, response.status_code) from None
-                policy = _next(policy, problem)
-            finally:
-                response.close()
+            outcome = self._outcome(call, timeout)
+            if isinstance(outcome, Answer):
+                pause = self._after_answer(outcome, attempts, repeatable=repeatable)
+                if pause is None:
+                    return outcome
+                what = f"The server answered {outcome.status}."
+            else:
+                what, pause = self._after_fault(call, outcome, attempts, timeout, repeatable=repeatable)
+            log.warning("%s %s is tried again in %.1f s. %s", method, _path(call), pause, what)
+            time.sleep(pause)
+
+    @property
+    def _session(self) -> requests.Session:
+        """The session of this process. A child of a fork gets one of its own, or it would read its parent's answers."""
+        process = os.getpid()
+        if process not in self._sessions:
+            self._sessions[process] = _new_session(self.settings, self._pool_size)
+        return self._sessions[process]
 
     def close(self) -> None:
-        """Close every pooled connection. The transport can still be used: it opens new ones."""
+        """Close every pooled connection of this process. The transport can still be used: it opens new ones."""
         self._session.close()
 
     def _prepare(
@@ -135,117 +141,91 @@ class Transport:
         content_type: str | None,
     ) -> requests.PreparedRequest:
         headers = {"Content-Type": content_type} if content_type else None
+        request = requests.Request(method, url, params=params, data=body, headers=headers)
         try:
-            return self._session.prepare_request(
-                requests.Request(method, url, params=params, data=body, headers=headers)
-            )
-        except (requests.RequestException, UnicodeError) as error:
-            raise InvalidInputError(f"The call cannot be sent: {error}", method=method) from None
+            return self._session.prepare_request(request)
+        except (requests.RequestException, UnicodeError):
+            # Not why: the reasons of requests quote what they refuse, which may be a secret.
+            raise InvalidInputError(
+                "The call cannot be sent: its URL or a header holds what HTTP does not allow.", method=method
+            ) from None
 
-    def _open(
-        self, call: requests.PreparedRequest, policy: RetryPolicy, timeout: float, *, repeatable: bool
-    ) -> requests.Response:
-        """Send the call and wait for the head of the answer; urllib3 repeats it as the policy says."""
-        self._adapter.use(policy)
-        session = self._session
+    def _outcome(self, call: requests.PreparedRequest, timeout: float) -> Answer | BaseException:
+        """The answer of one attempt, or what went wrong.
+
+        Given back rather than raised: an error of ours that is raised while it is handled would drag it along, and
+        with it a request that has the token in its headers.
+        """
         try:
-            return session.send(
-                call,
-                stream=True,
-                timeout=(self.settings.connect_timeout, timeout),
-                allow_redirects=False,
-                verify=session.verify,
-                cert=session.cert,
-                proxies=session.proxies,
-            )
+            return self._attempt(call, timeout)
         except BROKEN as error:
-            problem = transport_error(error, call.method or "", _path(call), timeout)
-            if repeatable or never_arrived(error):
-                raise problem from None
+            return error
+
+    def _attempt(self, call: requests.PreparedRequest, timeout: float) -> Answer:
+        """Send the call once and read the answer."""
+        # Straight to the adapter: Session.send follows redirects, or at least parses them, and keeps cookies.
+        response = self._session.get_adapter(call.url or "").send(
+            call,
+            stream=True,
+            timeout=(self.settings.connect_timeout, timeout),
+            verify=self._verify,
+            cert=self._certificate,
+            proxies=self._proxies,
+        )
+        status = response.status_code
+        try:
+            body = read_body(response, LARGEST_ERROR if status >= 400 else None)
+        except BROKEN as error:
+            if status < 400:
+                raise BodyLostError(status) from error
+            body = b""  # the status has told what matters
+        finally:
+            response.close()
+        return Answer(call.method or "", _path(call), status, response.headers, body, self.scrub)
+
+    @staticmethod
+    def _after_fault(
+        call: requests.PreparedRequest,
+        error: BaseException,
+        attempts: Attempts,
+        timeout: float,
+        *,
+        repeatable: bool,
+    ) -> tuple[str, float]:
+        """What happened and how long to pause before the next attempt; raises if there is none."""
+        problem: ProcessMakerError = transport_error(error, call.method or "", _path(call), timeout)
+        if not repeatable and not never_arrived(error) and not isinstance(problem, InvalidInputError):
             raise lost_answer(problem) from None
+        pause = attempts.pause() if problem.retryable else None
+        if pause is None:
+            raise problem from None
+        return problem.what, pause
+
+    @staticmethod
+    def _after_answer(answer: Answer, attempts: Attempts, *, repeatable: bool) -> float | None:
+        if not may_repeat(answer.status, repeatable=repeatable):
+            return None
+        return attempts.pause(parse_retry_after(answer.headers))
 
 
 def _path(call: requests.PreparedRequest) -> str:
     return urlsplit(call.url or "").path or "/"
 
 
-def _next(policy: RetryPolicy, problem: ProcessMakerError) -> RetryPolicy:
-    """Wait before the next attempt, or give up with the problem."""
-    try:
-        policy = policy.increment("GET", problem.path, error=ProtocolError(problem.what))
-    except (MaxRetryError, ProtocolError):
-        raise problem from None
-    log.warning("%s %s is tried again: %s", problem.method, problem.path, problem.what)
-    policy.sleep()
-    return policy
-
-
-def _read(response: requests.Response, timeout: float) -> bytes:
-    """The whole body. A server that sends a byte a second would otherwise never meet the read time-out."""
-    started, chunks, size = time.monotonic(), [], 0
-    while chunk := response.raw.read1(CHUNK, decode_content=True):
-        chunks.append(chunk)
-        size += len(chunk)
-        lasted = time.monotonic() - started
-        if lasted > timeout and size < lasted * SLOWEST:
-            raise requests.ReadTimeout(f"only {size} bytes of the answer came in {lasted:.0f} s")
-    return b"".join(chunks)
-
-
-def _new_session(settings: Settings, adapter: HTTPAdapter) -> requests.Session:
+def _new_session(settings: Settings, pool_size: int) -> requests.Session:
     session = requests.Session()
-    # Proxy settings are read here, once: left to requests, a third of its time goes into reading them per call.
-    session.trust_env = False
-    session.proxies = (
-        {"http": settings.proxy, "https": settings.proxy}
-        if settings.proxy
-        else get_environ_proxies(settings.base_url, no_proxy=None)
-    )
-    session.verify = _authorities(settings) if settings.verify_tls else False
-    session.cert = _client_certificate(settings)
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.trust_env = False  # no .netrc, and no proxy settings read per call
     session.headers.clear()
     session.headers.update(
         {
             "User-Agent": f"airflow-provider-processmaker/{__version__}",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": ACCEPTED,
             **settings.headers,
             # Exactly this: with any other first type ProcessMaker may answer by a redirect to its login page.
             "Accept": "application/json",
         }
     )
+    adapter = PacedAdapter(pool_connections=4, pool_maxsize=pool_size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     return session
-
-
-def _authorities(settings: Settings) -> str | bool:
-    """The CA bundle to trust: ours, the environment's as requests would take it, or the default one."""
-    if not settings.ca_bundle:
-        return os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    try:
-        ssl.create_default_context(cafile=settings.ca_bundle)
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidInputError(
-            f"The CA bundle {settings.ca_bundle} cannot be used: {_reason(error)}.",
-            hint="It must be a PEM file that this user can read on the machine where the task runs.",
-        ) from None
-    return settings.ca_bundle
-
-
-def _client_certificate(settings: Settings) -> str | tuple[str, str] | None:
-    if not settings.client_cert:
-        return None
-    cert, _, key = (part.strip() for part in settings.client_cert.partition(","))
-    try:
-        ssl.create_default_context().load_cert_chain(cert, key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise InvalidInputError(
-            f"The client certificate {settings.client_cert} cannot be used: {_reason(error)}.",
-            hint="It must be a PEM file with certificate and key, or two such files with a comma between.",
-        ) from None
-    return (cert, key) if key else cert
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

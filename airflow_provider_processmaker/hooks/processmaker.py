@@ -53,9 +53,15 @@ class ProcessMakerHook(BaseHook):
         """
         self._mask_pending()
         if self._client is None:
-            from airflow_provider_processmaker.client import ProcessMakerClient
+            from airflow_provider_processmaker.client import ProcessMakerClient, Timing
+            from airflow_provider_processmaker.hooks.token_cache import brake_window, configured_store, refresh_margin
 
-            self._client = ProcessMakerClient(self.get_settings(), on_token=self._mask_token)
+            self._client = ProcessMakerClient(
+                self.get_settings(),
+                token_store=configured_store(),
+                timing=Timing(refresh_margin(), brake_window()),
+                on_token=self._mask_token,
+            )
         return self._client
 
     def get_conn(self) -> ProcessMakerClient:
@@ -135,16 +141,20 @@ class ProcessMakerHook(BaseHook):
 def _widget(field: Field) -> Any:
     """One field of the old form. Imported here: plain Airflow 3 has neither of the two libraries."""
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-    from wtforms import BooleanField, DecimalField, IntegerField, PasswordField, StringField
+    from wtforms import BooleanField, IntegerField, PasswordField, StringField
     from wtforms.validators import NumberRange, Optional
 
     options: dict[str, Any] = {"default": field.default, "description": field.help}
     if field.kind == "boolean":
         return BooleanField(field.label, **options)
-    validators: list[Any] = [Optional()]
-    if field.lowest is not None:
-        validators.append(NumberRange(field.lowest, field.highest))
+    options["validators"] = [Optional()]
     if field.secret:
-        return PasswordField(field.label, widget=BS3PasswordFieldWidget(), validators=validators, **options)
-    kind = {"integer": IntegerField, "number": DecimalField}.get(field.kind, StringField)
-    return kind(field.label, widget=BS3TextFieldWidget(), validators=validators, **options)
+        return PasswordField(field.label, widget=BS3PasswordFieldWidget(), **options)
+    options["widget"] = BS3TextFieldWidget()
+    if field.kind == "integer":
+        options["validators"].append(NumberRange(field.lowest, field.highest))
+        return IntegerField(field.label, **options)
+    # Airflow refuses the whole form for any class but these four, so a number with a fraction is typed as text.
+    if field.default is not None:
+        options["default"] = str(field.default)
+    return StringField(field.label, **options)

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.operators.query import checked_query
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ProcessMakerApiOperator(BaseOperator):
 
     :param method: HTTP method. Default: ``GET``. (templated)
     :param endpoint: path below ``/api/1.0``, such as ``users/1``. (templated)
-    :param params: query parameters. (templated)
+    :param query: query parameters. (templated)
     :param json: body of a write, as Python values. (templated, also inside)
     :param response_filter: turns the decoded answer into the result, such as ``lambda user: user["email"]``.
         Default: the answer itself, without ``remember_token`` of users.
@@ -36,14 +37,18 @@ class ProcessMakerApiOperator(BaseOperator):
         and by Airflow's retries. Default: only GET, HEAD and OPTIONS.
     :param max_bytes: most bytes that the JSON of the result may have. Default: 2,000,000.
     :param processmaker_conn_id: id of the connection. (templated)
+    :param params: Airflow's own params of a task. Those given to this task, not those of its DAG, are sent as
+        query parameters too, as people who know ``requests`` expect. (templated)
     :return: the result; None for an answer without a body.
     :raises AirflowFailException: for an error that no retry can mend: 400, 401, 403, 404, 405, 422, an unknown
         outcome of a write, a wrong argument.
     :raises ProcessMakerError: for one that it can.
     """
 
-    template_fields: Sequence[str] = ("method", "endpoint", "params", "json", "processmaker_conn_id")
-    template_fields_renderers = {"params": "json", "json": "json"}  # noqa: RUF012
+    # Airflow refuses "params" here: the name is its own, and it merges the params of the DAG into it. So the
+    # templated argument is called "query", as in the list operator.
+    template_fields: Sequence[str] = ("method", "endpoint", "query", "json", "processmaker_conn_id")
+    template_fields_renderers = {"query": "json", "json": "json"}  # noqa: RUF012
     ui_color = "#e0e7ff"
 
     def __init__(
@@ -51,7 +56,7 @@ class ProcessMakerApiOperator(BaseOperator):
         *,
         endpoint: str,
         method: str = "GET",
-        params: dict[str, Any] | None = None,
+        query: dict[str, Any] | None = None,
         json: Any = None,
         response_filter: Callable[[Any], Any] | None = None,
         idempotent: bool | None = None,
@@ -62,7 +67,7 @@ class ProcessMakerApiOperator(BaseOperator):
         super().__init__(**kwargs)
         self.method = method
         self.endpoint = endpoint
-        self.params = params
+        self.query = query
         self.json = json
         self.response_filter = response_filter
         self.idempotent = idempotent
@@ -74,10 +79,20 @@ class ProcessMakerApiOperator(BaseOperator):
 
         :param context: Airflow's context.
         """
-        del context
+        own_params = self.render_template(self._own_params(), context)
         with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
             answer = client.request(
-                self.method, self.endpoint, params=self.params, json=self.json, idempotent=self.idempotent
+                self.method,
+                self.endpoint,
+                params={**own_params, **checked_query(self.query)},
+                json=self.json,
+                idempotent=self.idempotent,
             )
             result = self.response_filter(answer) if self.response_filter else answer
             return check_size(result, max_bytes=self.max_bytes)
+
+    def _own_params(self) -> dict[str, Any]:
+        """The params of this task, without what Airflow merged into them from the DAG."""
+        of_dag = dict(self.dag.params) if self.has_dag() else {}  # type: ignore[no-untyped-call]
+        of_task = dict(self.params)
+        return {name: value for name, value in of_task.items() if name not in of_dag or of_dag[name] != value}

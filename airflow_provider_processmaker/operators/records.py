@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.operators.query import list_query
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, MAX_RECORDS, collect
 
 if TYPE_CHECKING:
@@ -17,27 +18,6 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["ProcessMakerListOperator", "ProcessMakerListUsersOperator"]
-
-
-def checked_query(query: Any) -> dict[str, Any]:
-    """The parameters of a list, if that is what they are.
-
-    :param query: what the DAG gives.
-    :raises InvalidInputError: if it is no dict, or holds an argument of the operator.
-    """
-    from airflow_provider_processmaker.client.errors import InvalidInputError
-
-    if query is None:
-        return {}
-    if not isinstance(query, dict):
-        raise InvalidInputError(f"query must be a dict, not {type(query).__name__}.")
-    for name in ("fields", "page_size"):
-        if name in query:
-            raise InvalidInputError(
-                f'"{name}" is no parameter of a query.',
-                hint="fields is an argument of the operator, page_size a field of the connection.",
-            )
-    return {str(key): value for key, value in query.items()}
 
 
 class ProcessMakerListOperator(BaseOperator):
@@ -93,7 +73,7 @@ class ProcessMakerListOperator(BaseOperator):
 
     def _list(self, resource: str, query: dict[str, Any] | None) -> list[dict[str, Any]]:
         with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
-            records = client.iter_records(resource, fields=self.fields, **checked_query(query))
+            records = client.iter_records(resource, fields=self.fields, **list_query(query))
             found = collect(records, max_records=self.max_records, max_bytes=self.max_bytes)
         self.log.info("Listed %d records of %s.", len(found), resource)
         return found

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.clock import Clock
     from airflow_provider_processmaker.testing.http import Request, Response
 
-_WINDOW = 60
+_MINUTE = 60.0
 
 
 class Throttle:
@@ -20,10 +20,12 @@ class Throttle:
 
     :param clock: the server's clock.
     :param limit: calls a minute; ``None`` turns the throttle off.
+    :param window: seconds of its minute; a test that must see several shortens it.
     """
 
-    def __init__(self, clock: Clock, limit: int | None = 60) -> None:
+    def __init__(self, clock: Clock, limit: int | None = 60, window: float = _MINUTE) -> None:
         self.clock = clock
+        self.window = window
         self.limit = limit
         self._windows: dict[str, tuple[float, int]] = {}
 
@@ -39,7 +41,7 @@ class Throttle:
         :param address: the client's.
         """
         if self.limit is not None:
-            self._windows[address] = (self.clock.now() + _WINDOW, self.limit - calls)
+            self._windows[address] = (self.clock.now() + self.window, self.limit - calls)
 
     def refuse(self, request: Request) -> Response | None:
         """
@@ -52,7 +54,7 @@ class Throttle:
         ends, calls = self._windows.get(request.client, (0.0, 0))
         now = self.clock.now()
         if now >= ends:
-            ends, calls = now + _WINDOW, 0
+            ends, calls = now + self.window, 0
         if calls < self.limit:
             self._windows[request.client] = (ends, calls + 1)
             return None

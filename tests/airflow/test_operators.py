@@ -1,0 +1,260 @@
+"""The operators, each in a DAG run of a real Airflow against the stand-in server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.dag_runs import Outcome
+
+    RunDag = Callable[..., Outcome]
+
+pytestmark = pytest.mark.airflow
+
+
+def calls(server: Any, path: str) -> list[Any]:
+    """The calls of a path below the API's root."""
+    return [call for call in server.calls if call.path == f"/api/1.0/{path}"]
+
+
+def test_list_users(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='users')")
+
+    users = outcome.results["users"]
+    assert outcome.state == "success"
+    assert len(users) == 504  # 500, and admin, bob, ina and blo
+    assert [user["id"] for user in users] == sorted({user["id"] for user in users})
+    assert all("username" in user and "remember_token" not in user for user in users)
+    assert type(users[0]) is dict
+
+
+def test_list_users_takes_status_filter_and_fields_from_templates(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerListUsersOperator(
+            task_id="users",
+            status="{{ params.status }}",
+            filter="{{ params.text }}",
+            exclude_ids=[3, "{{ 2 + 2 }}"],
+            fields=["username", "{{ 'status' }}"],
+        )
+        """,
+        "params={'status': 'INACTIVE', 'text': 'example.com'}",
+    )
+
+    users = outcome.results["users"]
+    assert users
+    assert {tuple(user) for user in users} == {("username", "status")}
+    assert {user["status"] for user in users} == {"INACTIVE"}
+    assert "ina" not in {user["username"] for user in users}  # she is number 4
+    assert outcome.rendered["users"]["filter"] == "example.com"
+
+
+def test_list_operator_maps_over_resources(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerListOperator.partial(task_id="names", fields=["id"]).expand(
+            resource=["groups", "environment_variables"]
+        )
+        """
+    )
+
+    assert outcome.state == "success"
+    assert set(outcome.results["names", 0][0]) == {"id"}
+    assert len(calls(server, "groups")) == 1
+    assert len(calls(server, "environment_variables")) == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("ProcessMakerListOperator(task_id='t', resource='user')", 'Did you mean "users"?'),
+        ("ProcessMakerListOperator(task_id='t', resource='users', query={'statsu': 1})", 'Did you mean "status"?'),
+        ("ProcessMakerListOperator(task_id='t', resource='users', query=['status'])", "query must be a dict, not list"),
+        ("ProcessMakerListOperator(task_id='t', resource='users', query={'fields': []})", "argument of the operator"),
+        ("ProcessMakerListOperator(task_id='t', resource='users', fields='id')", "fields must be a list"),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='users?a=b')", "query string"),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='../oauth/token')", "leaves the API"),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='https://elsewhere.example.com/api/1.0/users')", "elsewhere"),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='users', method='GETT')", 'Did you mean "GET"?'),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='users', method='POST', json={'a': {1, 2}})", "is a set"),
+        ("ProcessMakerListUsersOperator(task_id='t', processmaker_conn_id='nosuch')", "nosuch"),
+    ],
+)
+def test_bad_input_fails_at_once_and_sends_nothing(server: Any, run_dag: RunDag, task: str, words: str) -> None:
+    outcome = run_dag(task.replace("task_id='t'", "task_id='t', retries=0"))
+
+    assert outcome.states["t"] == "failed"
+    assert words in str(outcome.errors[0])
+    assert server.calls == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "arguments", "status", "words"),
+    [
+        ("users/99999", "", 404, "no such record"),
+        ("users", "method='POST', json={'username': 'x'}", 422, "The Email field is required"),
+        ("users", "method='PUT', json={}", 405, "does not know this method"),
+        ("users/99999/groups", "method='PUT', json={'groups': []}", 404, "no such record"),
+    ],
+)
+def test_a_definite_failure_burns_no_retries(
+    server: Any, run_dag: RunDag, endpoint: str, arguments: str, status: int, words: str
+) -> None:
+    outcome = run_dag(
+        f"ProcessMakerApiOperator(task_id='t', endpoint={endpoint!r}, retries=3, retry_delay=1, {arguments})"
+    )
+
+    assert outcome.states["t"] == "failed"
+    assert outcome.tries["t"] == 1
+    assert [call.status for call in calls(server, endpoint)] == [status]
+    assert words in str(outcome.errors[0])
+    assert f"answered {status}" in str(outcome.errors[0])
+
+
+def test_a_missing_permission_burns_no_retries(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = server.conn_uri.replace("admin:admin123", "bob:Bob-pass1!")
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", uri)
+
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=3, retry_delay=1)")
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
+    assert "Not authorized to view users" in str(outcome.errors[0])
+    assert "permission" in str(outcome.errors[0])
+
+
+def test_a_wrong_password_burns_no_retries(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = server.conn_uri.replace("admin:admin123", "admin:wrong-pass1!")
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", uri)
+
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=3, retry_delay=1)")
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
+    assert "refuses the user name or the password" in str(outcome.errors[0])
+    assert server.token_calls == 1
+
+
+def test_a_server_failure_is_left_to_the_retries_of_airflow(server: Any, run_dag: RunDag) -> None:
+    server.faults.add(path="/api/1.0/users", status=500, times=1)
+
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=1, retry_delay=0.1)")
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("success", 2)
+    assert [call.status for call in calls(server, "users")][:2] == [500, 200]
+
+
+def test_a_write_that_may_have_been_done_is_not_sent_again(server: Any, run_dag: RunDag) -> None:
+    server.faults.add(method="POST", path="/api/1.0/groups", drop="after", times=1)
+
+    outcome = run_dag(
+        """
+        ProcessMakerApiOperator(
+            task_id="t", method="POST", endpoint="groups", json={"name": "Once", "status": "ACTIVE"},
+            retries=3, retry_delay=0.1,
+        )
+        """
+    )
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
+    assert len([call for call in calls(server, "groups") if call.method == "POST"]) == 1
+    assert "may or may not have been done" in str(outcome.errors[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [("max_records=100", "more than 100 records"), ("max_bytes=2000", "larger than 2,000 bytes")],
+)
+def test_a_list_too_large_for_an_xcom_is_an_error_that_tells_the_way_out(
+    server: Any, run_dag: RunDag, limits: str, words: str
+) -> None:
+    outcome = run_dag(f"ProcessMakerListUsersOperator(task_id='t', retries=3, {limits})")
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
+    assert words in str(outcome.errors[0])
+    assert "iter_records" in str(outcome.errors[0])
+    assert outcome.results["t"] is None
+
+
+def test_an_answer_too_large_for_an_xcom_is_an_error(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag("ProcessMakerApiOperator(task_id='t', endpoint='users', max_bytes=100)")
+
+    assert outcome.states["t"] == "failed"
+    assert "response_filter" in str(outcome.errors[0])
+
+
+def test_api_operator_writes_and_reads_with_nested_templates(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        made = ProcessMakerApiOperator(
+            task_id="made",
+            method="post",
+            endpoint="groups",
+            json={"name": "{{ params.name }}", "status": "ACTIVE", "description": "{{ 'nested ' ~ 1 }}"},
+            response_filter=lambda group: group["id"],
+        )
+        read = ProcessMakerApiOperator(task_id="read", endpoint="groups/{{ ti.xcom_pull(task_ids='made') }}")
+        listed = ProcessMakerApiOperator(
+            task_id="listed",
+            endpoint="/api/1.0/groups",
+            query={"filter": "{{ params.name }}", "per_page": 1},
+            response_filter=lambda page: page["meta"]["total"],
+        )
+        gone = ProcessMakerApiOperator(
+            task_id="gone", method="DELETE", endpoint="groups/{{ ti.xcom_pull(task_ids='made') }}"
+        )
+        made >> read >> listed >> gone
+        """,
+        "params={'name': 'Made By A Dag'}",
+    )
+
+    assert outcome.state == "success"
+    assert outcome.results["read"]["name"] == "Made By A Dag"
+    assert outcome.results["read"]["description"] == "nested 1"
+    assert outcome.results["listed"] == 1
+    assert outcome.results["gone"] is None
+
+
+def test_params_of_the_task_are_sent_those_of_the_dag_are_not(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerApiOperator(
+            task_id="one", endpoint="users", params={"filter": "{{ params.who }}"},
+            response_filter=lambda page: [user["username"] for user in page["data"]],
+        )
+        ProcessMakerApiOperator.partial(
+            task_id="many", endpoint="users", response_filter=lambda page: page["meta"]["total"]
+        ).expand(params=[{"filter": "bob"}, {"filter": "nobody-at-all"}])
+        """,
+        "params={'who': 'bob'}",
+    )
+
+    assert outcome.results["one"] == ["bob"]
+    assert [outcome.results["many", index] for index in (0, 1)] == [1, 0]
+    assert all("who" not in (call.query or "") for call in server.calls)
+
+
+def test_constructing_operators_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection, no validation, no call: a DAG file is parsed all the time."""
+    import socket
+
+    from airflow_provider_processmaker.operators.api import ProcessMakerApiOperator
+    from airflow_provider_processmaker.operators.records import ProcessMakerListOperator
+
+    def no_socket(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a constructor opened a socket")
+
+    monkeypatch.setattr(socket, "socket", no_socket)
+    nonsense: Any = object()
+    api = ProcessMakerApiOperator(
+        task_id="a", endpoint=nonsense, method=nonsense, query=nonsense, processmaker_conn_id="nosuch"
+    )
+    records = ProcessMakerListOperator(task_id="r", resource=nonsense, query=nonsense, fields=nonsense)
+
+    assert api.endpoint is nonsense
+    assert records.query is nonsense
+    with pytest.raises(TypeError):
+        ProcessMakerListOperator("users")  # type: ignore[misc]

@@ -1,0 +1,156 @@
+"""Nothing secret is ever shown: the whole demo at debug level, and the ways in which it can fail."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_processmaker.testing import ProcessMakerServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.airflow
+
+PASSWORD = "Correct-horse-battery-1!"
+HEADER = "gateway-key-5f2b8c"
+EXAMPLES = Path(__file__).parents[2] / "example_dags"
+
+
+@pytest.fixture
+def secretive(monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessMakerServer]:
+    """A server whose every secret can be told from other text, behind a connection with a secret header."""
+    with ProcessMakerServer(users=30) as server:
+        server.add_user("keeper", PASSWORD, is_administrator=True)
+        point_at(server, monkeypatch, PASSWORD)
+        yield server
+
+
+def point_at(server: ProcessMakerServer, monkeypatch: pytest.MonkeyPatch, password: str, **changes: str) -> None:
+    """Point the default connection at a server."""
+    extra = {"client_id": server.client_id, "client_secret": server.client_secret, "headers": {"X-Key": HEADER}}
+    host = server.url.removeprefix("http://")
+    connection = {
+        "conn_type": "processmaker",
+        "host": f"http://{host}",
+        "login": "keeper",
+        "password": password,
+        "extra": {**extra, **changes},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", json.dumps(connection))
+
+
+def shown(outcome: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> str:
+    """Everything that a run leaves for people to see, as one text."""
+    out, err = capfd.readouterr()
+    pieces = [caplog.text, out, err, repr(outcome.results), repr(outcome.rendered)]
+    pieces += [repr(record.__dict__) for record in caplog.records]
+    for error in outcome.errors:
+        pieces += [str(error), repr(error), "".join(traceback.format_exception(error))]
+        causes = [error.__cause__, error.__context__]
+        pieces += [repr(cause.__dict__) + str(pickle.dumps(cause)) for cause in causes if cause is not None]
+    return "\n".join(pieces)
+
+
+def assert_no_secret(text: str, server: ProcessMakerServer, *more: str) -> None:
+    """No secret of the server or the connection is in a text."""
+    assert server.issued_tokens or more
+    for secret in (PASSWORD, HEADER, server.client_secret, *server.issued_tokens, *more):
+        assert secret not in text
+    for token in server.issued_tokens:
+        assert token.split(".")[-1] not in text  # the signature alone is as telling
+
+
+def test_the_demo_at_debug_level(
+    secretive: ProcessMakerServer,
+    run_file: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3").setLevel(logging.DEBUG)
+
+    outcome = run_file(EXAMPLES / "processmaker_list_users.py")
+
+    text = shown(outcome, caplog, capfd)
+    assert outcome.state == "success"
+    assert "by the password grant" in text  # the log was caught, and at a level that tells
+    assert "/api/1.0/users" in text
+    assert_no_secret(text, secretive)
+
+
+@pytest.mark.parametrize("trouble", ["password", "secret", "refused", "html", "dropped", "lost"])
+def test_failing_runs(
+    secretive: ProcessMakerServer,
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    trouble: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    wrong = "Wrong-horse-battery-2!"
+    if trouble == "password":
+        point_at(secretive, monkeypatch, wrong)
+    elif trouble == "secret":
+        point_at(secretive, monkeypatch, PASSWORD, client_secret=wrong)
+    elif trouble == "refused":
+        secretive.stop()
+    elif trouble == "html":
+        secretive.faults.add(path="/oauth/token", status=200, body="<html><title>Log in</title></html>")
+    elif trouble == "dropped":
+        secretive.faults.add(path="/api/1.0/users", drop="before", times=20)
+    elif trouble == "lost":
+        secretive.faults.add(method="POST", path="/api/1.0/groups", drop="after")
+    task = (
+        "ProcessMakerApiOperator(task_id='t', method='POST', endpoint='groups', json={'name': 'A', 'status': 'ACTIVE'})"
+        if trouble == "lost"
+        else "ProcessMakerListUsersOperator(task_id='t')"
+    )
+
+    outcome = run_dag(task)
+
+    assert outcome.states["t"] == "failed"
+    assert outcome.errors
+    assert_no_secret(shown(outcome, caplog, capfd), secretive, wrong)
+
+
+def test_every_token_is_known_to_the_masker(secretive: ProcessMakerServer, run_dag: Callable[..., Any]) -> None:
+    """Also one that replaces another during a call: whatever a task logs of it is masked."""
+    from airflow.providers.common.compat.sdk import redact
+
+    outcome = run_dag(
+        """
+        @task
+        def careless():
+            with ProcessMakerHook().client as client:
+                client.get("groups", {"per_page": 1})
+                first = client.token().access_token
+                client._session.tokens.renew(client.token())
+                client.get("groups", {"per_page": 1})
+                return client.token().access_token != first
+        careless()
+        """
+    )
+
+    assert outcome.results["careless"] is True
+    assert len(secretive.issued_tokens) == 4
+    for secret in (*secretive.issued_tokens, PASSWORD, HEADER, secretive.client_secret):
+        assert secret not in str(redact(f"the secret is {secret}"))
+
+
+def test_reprs(secretive: ProcessMakerServer) -> None:
+    from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+
+    hook = ProcessMakerHook()
+    with hook.client as client:
+        token = client.token()
+        text = "\n".join(repr(item) for item in (hook, client, client.settings, token, hook.__dict__))
+
+    assert_no_secret(text, secretive)

@@ -1,0 +1,334 @@
+"""Servers that misbehave on a real socket: a typed error or a right result, and within the time-outs."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import time
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_processmaker.client import (
+    CallRefusedError,
+    ProcessMakerError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+    UnknownOutcomeError,
+)
+from tests.client.raw_server import RawServer, http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_processmaker.client import ProcessMakerClient
+    from tests.client.raw_server import Request, Wire
+
+    Connect = Callable[..., ProcessMakerClient]
+
+#: The client's read time-out here, and how late it may be.
+TIMEOUT, LATE = 0.4, 0.35
+
+
+def ask(connect: Connect, server: RawServer, method: str = "GET", **changes: Any) -> Any:
+    client = connect(server, **{"access_token": "t", "read_timeout": TIMEOUT, "connect_timeout": TIMEOUT, **changes})
+    return client.request(method, "thing")
+
+
+class TestNoServer:
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_refused(self, connect: Connect, method: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(TransportError, match=r"No connection to the server could be made: .*refused") as caught:
+            ask(connect, None, method, base_url=url)  # type: ignore[arg-type]
+        assert caught.value.retryable
+
+    @pytest.mark.parametrize("method", ["GET", "POST"])
+    def test_unknown_name(self, connect: Connect, method: str) -> None:
+        with pytest.raises(TransportError, match=r"host name is not known.*Check the spelling") as caught:
+            ask(connect, None, method, base_url="https://no-such-host.invalid")  # type: ignore[arg-type]
+        assert caught.value.retryable
+
+    def test_a_full_backlog(self, connect: Connect) -> None:
+        """Nobody accepts: the connect time-out ends it."""
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            address = listener.getsockname()
+            fillers = [socket.socket() for _ in range(8)]
+            for filler in fillers:
+                filler.setblocking(False)
+                filler.connect_ex(address)
+            try:
+                started = time.monotonic()
+                with pytest.raises(TransportError):
+                    ask(connect, None, base_url=f"http://127.0.0.1:{address[1]}")  # type: ignore[arg-type]
+                assert time.monotonic() - started < 2 * TIMEOUT + LATE
+            finally:
+                for filler in fillers:
+                    filler.close()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n"
+
+SLOW: dict[str, Callable[[Request, Wire], bytes | None]] = {
+    "silence": lambda request, wire: wire.hang(),
+    "silence after the status": lambda request, wire: (wire.sock.sendall(b"HTTP/1.1 200 OK\r\n"), wire.hang())[1],
+    "silence after the head": lambda request, wire: (wire.sock.sendall(HEAD), wire.hang())[1],
+    "silence in the body": lambda request, wire: (wire.sock.sendall(HEAD + b"[1"), wire.hang())[1],
+    "a dripping status": lambda request, wire: wire.drip(b"HTTP/1.1 200 " + b"x" * 5000, 0.05),
+    "a dripping head": lambda request, wire: (
+        wire.sock.sendall(b"HTTP/1.1 200 OK\r\n"),
+        wire.drip(b"X-Slow: 1\r\n" * 5000, 0.05),
+    )[1],
+    "a dripping body": lambda request, wire: (
+        wire.sock.sendall(http(200, b"", length=5000)),
+        wire.drip(b"[" * 5000, 0.05),
+    )[1],
+    "dripping chunks": lambda request, wire: (
+        wire.sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        wire.drip(b"1\r\n[\r\n" * 5000, 0.05),
+    )[1],
+    "dripping error": lambda request, wire: (
+        wire.sock.sendall(http(404, b"", length=5000)),
+        wire.drip(b"[" * 5000, 0.05),
+    )[1],
+    "endless continues": lambda request, wire: wire.pour(b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("case", SLOW)
+def test_too_slow(connect: Connect, case: str, method: str) -> None:
+    """A read time-out bounds each piece only; the whole is bounded too, head and body each."""
+    with RawServer(SLOW[case]) as server:
+        started = time.monotonic()
+        with pytest.raises(ProcessMakerError) as caught:
+            ask(connect, server, method)
+        assert time.monotonic() - started < 2 * TIMEOUT + LATE
+    if case == "dripping error":
+        assert isinstance(caught.value, CallRefusedError | ProcessMakerError)
+        assert caught.value.status == 404
+    elif method == "POST":
+        assert isinstance(caught.value, UnknownOutcomeError)
+    else:
+        assert isinstance(caught.value, TransportError)
+        assert caught.value.retryable
+        assert f"{TIMEOUT:g} s" in str(caught.value)
+
+
+def test_slow_but_steady_is_fine(connect: Connect) -> None:
+    """More than the read time-out in all, but never a long silence, and fast enough."""
+    body = b"[" + b"1," * 10_000 + b"1]"
+
+    def answer(request: Request, wire: Wire) -> None:
+        wire.sock.sendall(http(200, b"", length=len(body)))
+        for start in range(0, len(body), 2_500):
+            time.sleep(0.1)
+            wire.sock.sendall(body[start : start + 2_500])
+
+    with RawServer(answer) as server:
+        started = time.monotonic()
+        assert len(ask(connect, server)) == 10_001
+        assert time.monotonic() - started > 1.5 * TIMEOUT
+
+
+def test_no_thread_is_left_behind(connect: Connect) -> None:
+    import threading
+
+    before = threading.active_count()
+    for case in ("silence", "a dripping head", "a dripping body"):
+        with RawServer(SLOW[case]) as server, pytest.raises(TransportError):
+            ask(connect, server)
+    assert threading.active_count() == before
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+PACKED = {"Content-Encoding": "gzip"}
+ROWS = gzip.compress(b"[" + b",".join(b"%d" % number for number in range(50_000)) + b"]")
+
+BROKEN: dict[str, bytes | Callable[[Request, Wire], bytes | None]] = {
+    "nothing": lambda request, wire: None,
+    "a reset": lambda request, wire: wire.reset(),
+    "a reset in the body": lambda request, wire: (wire.sock.sendall(HEAD + b"[1"), time.sleep(0.1), wire.reset())[2],
+    "a short body": http(200, b"[1", length=10),
+    "a short chunk": CHUNKED + b"9\r\n[1",
+    "no last chunk": CHUNKED + b"3\r\n[1]\r\n",
+    "a chunk without a length": CHUNKED + b"hush-hush\r\n[1]\r\n",
+    "truncated gzip": http(200, ROWS[: len(ROWS) // 2], PACKED),
+    "gzip without its end": http(200, ROWS[:-8], PACKED),
+    "gzip that is none": http(200, b"[1, 2, 3]", PACKED),
+    "broken gzip": http(200, ROWS[:100] + b"\0" * 100 + ROWS[200:], PACKED),
+    "not HTTP": b"SSH-2.0-OpenSSH_9.6 hush-hush\r\n\r\n",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Ty",
+    "a silly status": b"HTTP/1.1 hush-hush OK\r\n\r\n",
+    "a line without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+    "too many headers": b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 200 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("case", BROKEN)
+def test_broken(connect: Connect, case: str, method: str) -> None:
+    with RawServer(BROKEN[case]) as server:
+        with pytest.raises(UnknownOutcomeError if method == "POST" else TransportError) as caught:
+            ask(connect, server, method)
+        assert len(server.requests) == 1
+    assert caught.value.retryable is (method == "GET")
+    assert "hush-hush" not in str(caught.value), "nothing that the server sent"
+
+
+@pytest.mark.parametrize("case", ["a short body", "truncated gzip", "no last chunk"])
+def test_what_was_cut_off_is_asked_for_again(connect: Connect, case: str) -> None:
+    said = iter([BROKEN[case], http(200, [1])])
+    with RawServer(lambda request, wire: next(said)) as server:  # type: ignore[arg-type, return-value]
+        assert ask(connect, server, max_retries=1) == [1]
+
+
+NOT_JSON: dict[str, tuple[bytes, str, bool]] = {
+    "a login page": (
+        http(200, "<!DOCTYPE html><html><head><title>Login - PM</title></head></html>", content_type="text/html"),
+        "web page came instead of JSON.*Login - PM",
+        False,
+    ),
+    "a page that says it is JSON": (http(200, "  <html><title>T</title>"), "web page came instead of JSON.*T", False),
+    "a redirect to the login": (http(302, b"", {"Location": "/login"}), "redirects to /login", False),
+    "cut JSON": (http(200, '{"access_token": "hush-hu'), "not JSON, or was cut off", True),
+    "two values": (http(200, "[1][2]"), "not JSON", True),
+    "bytes": (http(200, bytes(range(128, 256))), "not JSON", True),
+    "UTF-16": (http(200, '{"a": 1}'.encode("utf-16")), "not JSON", True),
+    "nested without end": (http(200, "[" * 200_000), "not JSON", True),
+    "a number without end": (http(200, "1" * 10_000), "not JSON", True),
+    "brotli unasked": (http(200, b"\x0b\x02\x80\x03", {"Content-Encoding": "br"}), "not JSON", True),
+}
+
+
+@pytest.mark.parametrize("case", NOT_JSON)
+def test_not_json(connect: Connect, case: str) -> None:
+    answer, words, retryable = NOT_JSON[case]
+    with RawServer(answer) as server, pytest.raises(UnexpectedAnswerError, match=words) as caught:
+        ask(connect, server)
+    assert caught.value.retryable is retryable
+    assert "hush" not in str(caught.value), "a good answer is never quoted, however broken"
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b"", None),
+        (b"null", None),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'{"a": "\\ud800"}', {"a": "\ud800"}),
+        (b'{"a": NaN, "b": Infinity}', None),
+        ('{"a": "Müller"}'.encode("latin-1"), {"a": "Müller"}),
+        ('{"a": "Müller 🙂"}'.encode(), {"a": "Müller 🙂"}),
+        (b"[1e999]", [float("inf")]),
+        (b"[" * 500 + b"]" * 500, None),
+        (b"[123456789012345678901234567890]", None),
+        (b'{"a":1,"a":2}', {"a": 2}),
+        (b'"text"', "text"),
+        (b' \r\n{"a": 1}\n', {"a": 1}),
+    ],
+)
+def test_odd_json_is_read(connect: Connect, body: bytes, value: Any) -> None:
+    with RawServer(http(200, body)) as server:
+        got = ask(connect, server)
+    if value is not None:
+        assert got == value
+    if b"NaN" in body:
+        assert got["a"] != got["a"]
+        assert got["b"] == float("inf")
+
+
+@pytest.mark.parametrize("answer", [http(204), http(200), http(201, b"[]"), http(200, b"[]"), http(203, b"{}")])
+def test_answers_with_little_in_them(connect: Connect, answer: bytes) -> None:
+    with RawServer(answer) as server:
+        assert not ask(connect, server, "PUT")
+
+
+def test_head_and_unmodified(connect: Connect) -> None:
+    with RawServer(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n") as server:
+        assert ask(connect, server, "HEAD") is None
+    with RawServer(b"HTTP/1.1 304 Not Modified\r\n\r\n") as server, pytest.raises(UnexpectedAnswerError):
+        ask(connect, server)
+
+
+class TestRateLimit:
+    @pytest.mark.parametrize("retry_after", [None, "7", "Wed, 21 Oct 2015 07:28:00 GMT", "nonsense"])
+    def test_told_on(self, connect: Connect, retry_after: str | None) -> None:
+        headers = {"Retry-After": retry_after} if retry_after else {}
+        answer = http(429, {"message": "Too Many Attempts."}, headers)
+        with RawServer(answer) as server, pytest.raises(RateLimitedError) as caught:
+            ask(connect, server)
+        assert caught.value.retry_after == {"7": 7, "Wed, 21 Oct 2015 07:28:00 GMT": 0}.get(retry_after or "")
+
+    def test_as_a_web_page(self, connect: Connect) -> None:
+        page = "<html><title>Too Many Requests</title></html>"
+        answer = http(429, page, content_type="text/html")
+        with RawServer(answer) as server, pytest.raises(RateLimitedError, match="Too Many Requests"):
+            ask(connect, server)
+
+
+class TestSize:
+    def test_a_large_error_is_neither_read_nor_told_whole(self, connect: Connect) -> None:
+        with RawServer(http(500, "x" * 10_000_000)) as server:
+            client = connect(server, access_token="t", read_timeout=10)
+            tracemalloc.start()
+            try:
+                with pytest.raises(ServerError) as caught:
+                    client.get("thing")
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert len(str(caught.value)) < 600
+        # The test's own server holds the 10 MB once more while it sends.
+        assert peak < 16_000_000
+
+    def test_a_bomb(self, connect: Connect) -> None:
+        """A megabyte that unpacks to a gigabyte."""
+        bomb = gzip.compress(b"0" * 50_000_000) * 20
+        with RawServer(http(500, bomb, PACKED)) as server, pytest.raises(ServerError):
+            ask(connect, server, read_timeout=10)
+
+    def test_a_body_without_end(self, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+        from airflow_provider_processmaker.client import pacing
+
+        monkeypatch.setattr(pacing, "LARGEST_ANSWER", 1_000_000)
+
+        def answer(request: Request, wire: Wire) -> None:
+            wire.sock.sendall(http(200, b"", length=None))
+            wire.pour(b"[" * 65_536)
+
+        with RawServer(answer) as server, pytest.raises(TransportError):
+            ask(connect, server)
+
+    def test_a_large_answer_is_fine(self, connect: Connect) -> None:
+        rows = [{"id": number, "name": "x" * 200} for number in range(50_000)]
+        with RawServer(http(200, rows)) as server:
+            assert len(ask(connect, server, read_timeout=10)) == 50_000
+
+
+def test_a_server_that_echoes_secrets(connect: Connect) -> None:
+    """As one in debug mode: neither the error nor the log shows them."""
+    secret, password = 'cl/ient "secret" <é>', "pass word+%40&é"
+
+    def answer(request: Request, wire: Wire) -> bytes:
+        said = request.body.decode() + " | " + f"{secret} | {password}"
+        return http(500, {"message": said, "errors": {password: [secret]}})
+
+    with RawServer(answer) as server, pytest.raises(ServerError) as caught:
+        connect(server, client_secret=secret, password=password, username="joe").token()
+    for spelling in ("pass word", "pass+word", "cl/ient", "cl%2Fient", "cl\\/ient"):
+        assert spelling not in repr(caught.value.__dict__)
+    assert "***" in str(caught.value)
+
+    def echo(request: Request, wire: Wire) -> bytes:
+        return http(422, {"message": "m" * 290 + request.headers["authorization"]})
+
+    with RawServer(echo) as server, pytest.raises(CallRefusedError) as refused:
+        connect(server, access_token="the-personal-token").get("users")
+    assert "the-p" not in str(refused.value), "not even a part of it, cut at the end of the quote"

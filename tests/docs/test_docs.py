@@ -1,0 +1,86 @@
+"""The docs are true: what they are made from has not moved, and every example in them runs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language: str) -> list[Any]:
+    """The code blocks of a language, each with the page and line where it stands."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text.count("\n", 0, match.start()) + 1
+            found.append(pytest.param(match[1], id=f"{page.name}:{line}"))
+    return found
+
+
+def test_made_parts_are_up_to_date() -> None:
+    script = ROOT / "scripts" / "refresh_docs.py"
+    run = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("source", blocks("python"))
+def test_examples_run(
+    source: str,
+    processmaker_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    run_file: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", processmaker_server.conn_uri)
+    if " as dag:" in source:
+        path = tmp_path / f"doc_{abs(hash(source))}.py"
+        path.write_text(source, encoding="utf-8")
+        outcome = run_file(path)
+        assert outcome.state == "success", outcome.errors
+        return
+    names: dict[str, Any] = {}
+    exec(compile(source, "example", "exec"), names)
+    for name, test in list(names.items()):
+        if name.startswith("test_"):
+            test(processmaker_server, monkeypatch)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_readme_names_its_two_commands_first() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    ours = [command.strip() for command in commands if command.startswith("uv run")]
+
+    assert ours == ["uv run scripts/run_example.py example_dags/processmaker_list_users.py", "uv run pytest"]
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("example", sorted((ROOT / "example_dags").glob("*.py")), ids=lambda path: path.stem)
+def test_example_dags_run(
+    example: Path, processmaker_server: Any, monkeypatch: pytest.MonkeyPatch, run_file: Callable[..., Any]
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", processmaker_server.conn_uri)
+
+    outcome = run_file(example)
+
+    assert outcome.state == "success", outcome.errors
+    assert all(outcome.results.values())

@@ -1,0 +1,1 @@
+"""Tests of the connection's form and of what Airflow discovers."""

@@ -1,0 +1,1 @@
+"""Tests of what is installed and run: the wheel, the README's first command."""
