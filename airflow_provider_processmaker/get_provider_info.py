@@ -48,4 +48,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{_PACKAGE}.operators.api", f"{_PACKAGE}.operators.records"],
             },
         ],
+        "sensors": [
+            {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.sensors.records"]},
+        ],
     }

@@ -23,6 +23,7 @@ from airflow.providers.common.compat.sdk import DAG, task
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.operators.api import ProcessMakerApiOperator
 from airflow_provider_processmaker.operators.records import ProcessMakerListOperator, ProcessMakerListUsersOperator
+from airflow_provider_processmaker.sensors.records import ProcessMakerRecordsSensor
 
 with DAG(dag_id={name!r}, schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC){arguments}) as dag:
 """

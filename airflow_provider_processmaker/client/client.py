@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,24 +15,23 @@ from airflow_provider_processmaker.client.encoding import (
 from airflow_provider_processmaker.client.errors import InvalidInputError, UnexpectedAnswerError
 from airflow_provider_processmaker.client.fields import select_fields, without_hidden
 from airflow_provider_processmaker.client.grants import Grants
+from airflow_provider_processmaker.client.lists import Lists, asks_hidden, field_names
 from airflow_provider_processmaker.client.lost import lost_answer
-from airflow_provider_processmaker.client.records import page_of, walk
-from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
+from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
 from airflow_provider_processmaker.client.session import ApiSession, Call
-from airflow_provider_processmaker.client.settings import MAX_PAGE_SIZE, MAX_TIMEOUT, check_range
+from airflow_provider_processmaker.client.settings import MAX_TIMEOUT, check_range
 from airflow_provider_processmaker.client.token_store import process_store
 from airflow_provider_processmaker.client.tokens import GrantTokens, StaticTokens
 from airflow_provider_processmaker.client.transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from airflow_provider_processmaker.client.decoding import Answer
     from airflow_provider_processmaker.client.records import Page, Record
-    from airflow_provider_processmaker.client.resources import Resource
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import TokenStore
     from airflow_provider_processmaker.client.tokens import Timing, Token, Tokens
@@ -69,6 +69,7 @@ class ProcessMakerClient:
         self._grants = Grants(transport, clock=clock)
         tokens = self._tokens(process_store() if token_store is None else token_store, timing, clock)
         self._session = ApiSession(transport, tokens, on_token=on_token)
+        self._lists = Lists(self.get, settings)
 
     def _tokens(self, store: TokenStore, timing: Timing | None, clock: Callable[[], float]) -> Tokens:
         if self.settings.access_token:
@@ -111,6 +112,16 @@ class ProcessMakerClient:
         :raises LoginError: if the server refuses the credentials.
         """
         return self._session.token()
+
+    def log_in(self) -> Token:
+        """Log in with the password, whatever token is kept, and keep the new one (``POST /oauth/token``).
+
+        It shows that the credentials are right now; every other call is content with the token that is there. It also
+        asks if the same credentials were refused a moment ago. A personal access token is given back as it is.
+
+        :raises LoginError: if the server refuses the credentials.
+        """
+        return self._session.log_in()
 
     def request(
         self,
@@ -232,42 +243,55 @@ class ProcessMakerClient:
         *,
         fields: Iterable[str] | None = None,
         page_size: int | None = None,
+        look_ahead: int | None = None,
         **query: Any,
     ) -> Iterator[Record]:
-        """The records of a list, one by one, in a stable order; a page is asked for when it is wanted.
+        """The records of a list, one by one, by ascending ids, pages read ahead of you by a bounded window.
+
+        A record that is there throughout comes exactly once, whatever else comes or goes meanwhile; see
+        :mod:`airflow_provider_processmaker.client.walks` for how, and for the lists where that cannot be. Closing the
+        generator, also by leaving a loop over it, ends its threads.
 
         :param resource: name of the list, such as ``users``, ``groups`` or ``environment_variables``.
         :param fields: keep only these fields of each record. Default: all but ``remember_token``.
         :param page_size: rows a page. Default: that of the settings, else what suits the list.
-        :param query: parameters of the list, such as ``filter="smith"`` or ``status="ACTIVE"``.
+        :param look_ahead: pages under way or ready beyond the one in hand; 1: one after the other, without threads.
+            Default: that of the settings, 4.
+        :param query: parameters of the list, such as ``filter="smith"``, ``status="ACTIVE"`` or ``pmql=...``. With an
+            ``order_by`` of your own the plain pages are walked one by one, and rows that move may repeat or be missed.
         :return: a generator of dicts. It raises as :meth:`request` does, at the record where it happens.
         :raises InvalidInputError: at the first record, for an unknown list, parameter or field.
         """
-        wanted = _field_names(fields)
-        for page in self.iter_pages(resource, page_size=page_size, hidden_fields=_asks_hidden(wanted), **query):
-            yield from select_fields(page.records, wanted) if wanted else page.records
+        wanted = field_names(fields)
+        pages = self.iter_pages(
+            resource, page_size=page_size, look_ahead=look_ahead, hidden_fields=asks_hidden(wanted), **query
+        )
+        with contextlib.closing(pages):
+            for page in pages:
+                yield from select_fields(page.records, wanted) if wanted else page.records
 
     def iter_pages(
-        self, resource: str, /, *, page_size: int | None = None, hidden_fields: bool = False, **query: Any
-    ) -> Iterator[Page]:
-        """The pages of a list, with the server's own count of its records.
+        self,
+        resource: str,
+        /,
+        *,
+        page_size: int | None = None,
+        look_ahead: int | None = None,
+        hidden_fields: bool = False,
+        **query: Any,
+    ) -> Generator[Page]:
+        """The pages of a list, with the server's own count of its records; see :meth:`iter_records`.
 
         :param resource: name of the list.
         :param page_size: rows a page. Default: that of the settings, else what suits the list.
+        :param look_ahead: pages under way or ready beyond the one in hand.
         :param hidden_fields: keep ``remember_token`` of users.
         :param query: parameters of the list.
         :return: a generator of pages.
         """
-        known = resource_named(resource)
-        size = _checked_size(self.settings.page_size or known.page_size if page_size is None else page_size)
-        path, params = _params(known, query)
-
-        def fetch(number: int) -> Page:
-            paging = {"page": number, "per_page": size} if known.paged else {}
-            body = self.get(path, {**params, **paging}, hidden_fields=hidden_fields)
-            return page_of(body, f"/api/1.0/{path}")
-
-        return walk(fetch, page_size=size, paged=known.paged, path=f"/api/1.0/{path}")
+        return self._lists.pages(
+            resource, query, page_size=page_size, look_ahead=look_ahead, hidden_fields=hidden_fields
+        )
 
     def count(self, resource: str, /, **query: Any) -> int:
         """How many records a list has, by the server's own count.
@@ -276,18 +300,7 @@ class ProcessMakerClient:
         :param query: parameters of the list.
         :raises UnexpectedAnswerError: if the server does not tell.
         """
-        known = resource_named(resource)
-        path, params = _params(known, query)
-        if not known.paged:
-            return len(page_of(self.get(path, params), f"/api/1.0/{path}").records)
-        total = page_of(self.get(path, {**params, "per_page": 1}), f"/api/1.0/{path}").total
-        if total is None:
-            raise UnexpectedAnswerError(
-                "The server does not tell how many records the list has.",
-                method="GET",
-                path=f"/api/1.0/{path}",
-            )
-        return total
+        return self._lists.count(resource, query)
 
 
 def _decoded(answer: Answer, call: Call) -> Any:
@@ -298,37 +311,3 @@ def _decoded(answer: Answer, call: Call) -> Any:
             # The write was done, probably, and what the server said about it cannot be read.
             raise lost_answer(problem) from None
         raise
-
-
-def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    path, params = resource.endpoint(dict(query))
-    if resource.order_by and "order_by" not in params:
-        # Without it some lists come in an order that moves, or is nearly constant: rows would repeat or be
-        # missed.
-        params = {"order_by": resource.order_by, "order_direction": "asc", **params}
-    return path, params
-
-
-def _checked_size(size: int) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_PAGE_SIZE:
-        raise InvalidInputError(f"page_size must be a whole number between 1 and {MAX_PAGE_SIZE}, not {size!r}.")
-    return size
-
-
-def _field_names(fields: Iterable[str] | None) -> tuple[str, ...] | None:
-    if fields is None:
-        return None
-    if isinstance(fields, str):
-        raise InvalidInputError(f"fields must be a list of names, not a text: [{fields!r}].")
-    try:
-        names = tuple(fields)
-    except TypeError:
-        raise InvalidInputError(f"fields must be a list of names, not a {type(fields).__name__}.") from None
-    for name in names:
-        if not isinstance(name, str) or not name:
-            raise InvalidInputError(f"A field must be a name, not {name!r}.")
-    return names or None
-
-
-def _asks_hidden(fields: tuple[str, ...] | None) -> bool:
-    return fields is not None and not HIDDEN_FIELDS.isdisjoint(fields)

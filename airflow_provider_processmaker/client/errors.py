@@ -13,6 +13,7 @@
         ├── UnauthenticatedError  401
         ├── ForbiddenError      403
         ├── NotFoundError       404
+        ├── InvalidQueryError   a list does not understand its PMQL (400, 422 or 500)
         ├── CallRefusedError    400, 405, 409, 413, 422 and the other 4xx
         ├── RateLimitedError    429
         └── ServerError         5xx
@@ -29,6 +30,7 @@ __all__ = [
     "CallRefusedError",
     "ForbiddenError",
     "InvalidInputError",
+    "InvalidQueryError",
     "LoginError",
     "NotFoundError",
     "ProcessMakerError",
@@ -182,6 +184,10 @@ class NotFoundError(StatusError):
 
 class CallRefusedError(StatusError):
     """400, 405, 409, 413, 422 and the other 4xx: the server understood the call and refuses it."""
+
+
+class InvalidQueryError(StatusError):
+    """A list does not understand its PMQL: its syntax, a field, or a value. Servers say so by 400, 422 or 500."""
 
 
 class RateLimitedError(StatusError):

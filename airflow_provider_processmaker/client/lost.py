@@ -78,8 +78,7 @@ def never_arrived(error: BaseException) -> bool:
 
     :param error: what the sending raised.
     """
-    # urllib3's ProxyError means that no way through the proxy was made.
-    if _find(error, ConnectTimeoutError, NewConnectionError, ProxyError, requests.exceptions.ProxyError):
+    if _find(error, ConnectTimeoutError, NewConnectionError):
         return True
     failure = _find(error, ssl.SSLError)
     return isinstance(failure, ssl.SSLError) and any(word in (failure.reason or "") for word in _HANDSHAKE)

@@ -127,11 +127,11 @@ def _paced(connection_class: type) -> type:
         def connect(self) -> None:
             try:
                 super().connect()
-            except ssl.SSLError:
-                raise
             except TimeoutError as error:  # urllib3 takes a handshake that hangs for an answer that does not come
                 raise ConnectTimeoutError(self, "the handshake timed out") from error
-            except OSError as error:
+            except OSError as error:  # likewise one that breaks off, or a tunnel that a proxy refuses
+                if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+                    raise
                 raise NewConnectionError(self, "the handshake failed") from error
 
     return Paced

@@ -11,7 +11,7 @@ from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Page", "page_of", "walk"]
+__all__ = ["Page", "Record", "page_of", "total_of", "walk"]
 
 Record = dict[str, Any]
 
@@ -30,6 +30,15 @@ class Page:
     total: int | None = None
     last_page: int | None = None
     size: int | None = None
+
+
+def total_of(body: Any) -> int | None:
+    """How many records a list has, by the ``meta`` of an answer; None if it does not tell.
+
+    :param body: the decoded answer.
+    """
+    meta = body.get("meta") if isinstance(body, dict) else None
+    return _count(meta.get("total")) if isinstance(meta, dict) else None
 
 
 def page_of(body: Any, path: str) -> Page:

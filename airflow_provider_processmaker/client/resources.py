@@ -34,6 +34,10 @@ class Resource:
     :param page_size: rows a page, weighed between the cost of a call (25 ms) and that of a row.
     :param parameters: query parameters that it knows, besides those of the path.
     :param paged: False for a list that comes whole, without ``meta``.
+    :param tells_total: whether ``total=true`` asks for the number of rows alone.
+    :param size_parameter: what the list calls the rows a page.
+    :param fixed: parameters that every call of it has.
+    :param required: parameters that it does not do without.
     """
 
     name: str
@@ -42,6 +46,15 @@ class Resource:
     page_size: int = 500
     parameters: tuple[str, ...] = COMMON
     paged: bool = True
+    tells_total: bool = False
+    size_parameter: str = "per_page"
+    fixed: tuple[tuple[str, str], ...] = ()
+    required: tuple[str, ...] = ()
+
+    @property
+    def pmql(self) -> bool:
+        """Whether it takes a query in ProcessMaker's query language, and so can be walked by key."""
+        return "pmql" in self.parameters
 
     @property
     def path_names(self) -> tuple[str, ...]:
@@ -71,6 +84,9 @@ class Resource:
             raise InvalidInputError(
                 f'The list "{self.name}" needs {", ".join(missing)}.', hint="It is an id: a number or a text."
             )
+        lacking = [name for name in self.required if rest.get(name) is None]
+        if lacking:
+            raise InvalidInputError(f'The list "{self.name}" needs {", ".join(lacking)}.')
         filled = {name: quote(str(rest.pop(name)), safe="", errors="replace") for name in self.path_names}
         return self.path.format(**filled), rest
 
@@ -79,59 +95,83 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool) and str(value).strip() not in {"", ".", ".."}
 
 
+_TASK_PARAMETERS = (
+    "process_id", "user_id", "status", "element_id", "element_name", "process_request_id", "include_sub_tasks",
+    "statusfilter", "overdue", "non_system", "all_tasks", "processesIManage",
+)  # fmt: skip
+
 _TABLE = (
+    # People.
     Resource("users", "users", parameters=(*COMMON, "status", "exclude_ids")),
     Resource("deleted_users", "deleted_users"),
     Resource("user_tokens", "users/{user_id}/tokens", order_by=None, page_size=100, parameters=()),
-    Resource("groups", "groups", parameters=(*COMMON, "include")),
-    # The rows are joined with the memberships, so "id" would be ambiguous in an order.
+    Resource("groups", "groups", parameters=(*COMMON, "include", "status")),
+    # Their rows are joined with the memberships, so "id" would be ambiguous in an order.
     Resource("group_users", "groups/{group_id}/users", order_by=None, parameters=("filter", "order_direction")),
     Resource("group_groups", "groups/{group_id}/groups", order_by=None, parameters=("filter", "order_direction")),
     Resource("group_members", "group_members", parameters=("order_by", "order_direction", "member_id")),
-    Resource("environment_variables", "environment_variables"),
-    Resource("process_categories", "process_categories"),
-    Resource(
-        "processes",
-        "processes",
-        page_size=100,
-        parameters=(*COMMON, "include", "pmql", "status", "category"),
-    ),
+    # Designs.
+    Resource("processes", "processes", page_size=100, parameters=(*COMMON, "include", "pmql", "status", "category")),
     Resource(
         "start_processes",
         "start_processes",
         page_size=100,
         parameters=(*COMMON, "include", "without_event_definitions"),
     ),
+    Resource("start_events", "processes/{process_id}/start_events", order_by=None, parameters=(), paged=False),
+    Resource("process_categories", "process_categories"),
+    Resource("screens", "screens", page_size=100, parameters=(*COMMON, "include", "exclude", "pmql")),
+    Resource("screen_categories", "screen_categories"),
+    Resource("scripts", "scripts", page_size=100, parameters=(*COMMON, "include", "pmql")),
+    Resource("script_categories", "script_categories"),
+    # Built from a collection, whatever order is asked for.
+    Resource("script_executors", "script-executors", order_by=None, page_size=100),
+    # Their ids are texts.
+    Resource("signals", "signals", order_by=None, page_size=100, parameters=(*COMMON, "pmql")),
+    Resource("environment_variables", "environment_variables", parameters=(*COMMON, "include")),
+    Resource("task_assignments", "task_assignments"),
+    # Runs. Their rows are heavy, 3 to 4 ms each.
     Resource(
         "requests",
         "requests",
         page_size=100,
         parameters=(*COMMON, "include", "pmql", "type", "advanced_filter"),
+        tells_total=True,
+    ),
+    Resource(
+        "tasks", "tasks", page_size=100, parameters=(*COMMON, "include", "pmql", "advanced_filter", *_TASK_PARAMETERS)
+    ),
+    Resource(
+        "cases",
+        "/api/1.1/cases/get_all_cases",
+        order_by=None,
+        page_size=100,
+        parameters=("userId", "status", "filterBy", "search"),
+        size_parameter="pageSize",
+        fixed=(("sortBy", "case_number:asc"),),
     ),
     Resource("request_files", "requests/{request_id}/files", order_by=None, parameters=("name", "id"), paged=False),
+    Resource("files", "files"),
+    # The rest of the house. Reading notifications makes the server send overdue ones; their ids are UUIDs.
+    Resource("notifications", "notifications", order_by=None, page_size=100, parameters=(*COMMON, "include", "status")),
     Resource(
-        "tasks",
-        "tasks",
+        "comments",
+        "comments",
         page_size=100,
-        parameters=(
-            *COMMON,
-            "include",
-            "pmql",
-            "advanced_filter",
-            "process_id",
-            "user_id",
-            "status",
-            "element_id",
-            "element_name",
-            "process_request_id",
-            "include_sub_tasks",
-            "statusfilter",
-            "overdue",
-            "non_system",
-            "all_tasks",
-            "processesIManage",
-        ),
+        parameters=(*COMMON, "commentable_id", "commentable_type", "type"),
+        required=("commentable_id", "commentable_type"),
     ),
+    Resource("settings", "settings", page_size=100, parameters=(*COMMON, "include", "pmql")),
+    Resource("security_logs", "security-logs", page_size=100, parameters=(*COMMON, "pmql")),
+    # Of separate packages; a community server answers 404.
+    Resource("collections", "collections", page_size=100, parameters=(*COMMON, "include")),
+    Resource(
+        "collection_records",
+        "collections/{collection_id}/records",
+        page_size=100,
+        parameters=(*COMMON, "include", "pmql"),
+    ),
+    Resource("saved_searches", "saved-searches", page_size=100, parameters=(*COMMON, "include", "type", "subset")),
 )
 
 #: Every list by its name.

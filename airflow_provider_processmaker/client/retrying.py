@@ -36,7 +36,9 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     value = headers.get("retry-after", "").strip()
     try:
         return float(Retry().parse_retry_after(value)) if value else None
-    except (InvalidHeader, ValueError, OverflowError):
+    except OverflowError:
+        return 21_600.0  # as newer versions of urllib3 cap it; older ones do not
+    except (InvalidHeader, ValueError):
         return None
 
 

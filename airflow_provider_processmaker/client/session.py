@@ -105,6 +105,12 @@ class ApiSession:
         self._notice(token)
         return token
 
+    def log_in(self) -> Token:
+        """A token that shows that the credentials are right now."""
+        token = self.tokens.log_in()
+        self._notice(token)
+        return token
+
     def close(self) -> None:
         """Close every pooled connection."""
         self._transport.close()

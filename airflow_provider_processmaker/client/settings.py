@@ -13,11 +13,12 @@ from airflow_provider_processmaker.client.sendable import check_sendable, checke
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAX_PAGE_SIZE", "MAX_RETRIES", "MAX_TIMEOUT", "Settings", "check_range"]
+__all__ = ["MAX_LOOK_AHEAD", "MAX_PAGE_SIZE", "MAX_RETRIES", "MAX_TIMEOUT", "Settings", "check_range"]
 
 #: Beyond these a value is a slip of the pen rather than a wish.
 MAX_PAGE_SIZE = 10_000
 MAX_RETRIES = 20
+MAX_LOOK_AHEAD = 16
 MAX_TIMEOUT = 3_600.0
 
 
@@ -45,6 +46,7 @@ class Settings:
         may hold a write for 60.
     :param max_retries: how often a call that may be repeated is repeated. Default: 3.
     :param page_size: rows a page of a list, instead of what suits each list. Default: None.
+    :param look_ahead: pages of a list to read ahead; 1: one after the other. Default: 4.
     :raises InvalidInputError: for a missing or impossible value.
     """
 
@@ -64,6 +66,7 @@ class Settings:
     read_timeout: float = 65.0
     max_retries: int = 3
     page_size: int | None = None
+    look_ahead: int = 4
 
     def __post_init__(self) -> None:
         """Normalise the address, freeze the headers, refuse what cannot work."""
@@ -77,6 +80,7 @@ class Settings:
         check_range("max_retries", self.max_retries, 0, MAX_RETRIES, whole=True)
         if self.page_size is not None:
             check_range("page_size", self.page_size, 1, MAX_PAGE_SIZE, whole=True)
+        check_range("look_ahead", self.look_ahead, 1, MAX_LOOK_AHEAD, whole=True)
 
     def _check_credentials(self) -> None:
         for name in ("username", "password", "client_id", "client_secret", "access_token"):

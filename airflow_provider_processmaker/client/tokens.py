@@ -130,6 +130,10 @@ class Tokens(Protocol):
         """Another token instead of one that the server refuses."""
         ...
 
+    def log_in(self) -> Token:
+        """A token that shows that the credentials are right now."""
+        ...
+
 
 class StaticTokens:
     """A personal access token: there is only this one.
@@ -153,6 +157,10 @@ class StaticTokens:
 
         :param token: the token.
         """
+
+    def log_in(self) -> Token:
+        """The token."""
+        return self._token
 
     def renew(self, refused: Token) -> Token:
         """There is no other one.
@@ -223,6 +231,14 @@ class GrantTokens:
         """
         self._accepted = token.access_token
 
+    def log_in(self) -> Token:
+        """A new token by the password, whatever is in the store; asks even if the login was refused a moment ago.
+
+        :raises LoginError: if the server refuses the credentials.
+        """
+        with self._store.lock(self._login):
+            return self._save(self._by_password())
+
     def renew(self, refused: Token) -> Token:
         """Another token instead of one that was refused; the one in the store if it is another already.
 
@@ -243,14 +259,14 @@ class GrantTokens:
                     "and does a proxy in between drop the Authorization header?",
                 )
             # By the password: a refresh token gives a token to a deleted user too, which is refused again.
-            return self._save(self._by_password())
+            return self._save(self._braked())
 
     def _ask(self, old: Token | None) -> Token:
         """A new token: by the refresh token if there is one and it is accepted, else by the password."""
         token = self._refreshed(old.refresh_token) if old and old.refresh_token else None
-        return self._save(token or self._by_password())
+        return self._save(token or self._braked())
 
-    def _by_password(self) -> Token:
+    def _braked(self) -> Token:
         """A token by the password, unless the same credentials were refused a moment ago."""
         now, window = self._clock(), self._timing.brake_window
         refusal = self._store.refusal(self._login)
@@ -261,10 +277,13 @@ class GrantTokens:
                 hint=f"{refusal.hint or ''} It was refused {now - refusal.at:.0f} s ago, and is not tried again with "
                 f"the same credentials for {window:.0f} s; the Test button of the connection always tries.".strip(),
             )
+        return self._by_password()
+
+    def _by_password(self) -> Token:
         try:
             return self._password_grant()
         except LoginError as error:
-            self._store.refuse(self._login, Refusal(now, error.what, error.hint, error.status))
+            self._store.refuse(self._login, Refusal(self._clock(), error.what, error.hint, error.status))
             raise
 
     def _save(self, token: Token) -> Token:

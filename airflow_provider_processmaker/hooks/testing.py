@@ -41,7 +41,7 @@ def check(client: ProcessMakerClient) -> tuple[bool, str]:
     """
     where = client.settings.base_url
     try:
-        client.token()
+        client.log_in()
     except ProcessMakerError as error:
         return False, _told(error, where, otherwise="Not a ProcessMaker 4")
     try:

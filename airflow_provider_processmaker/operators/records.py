@@ -31,10 +31,11 @@ class ProcessMakerListOperator(BaseOperator):
     :param query: parameters of the list, such as ``{"filter": "smith"}``. (templated)
     :param fields: keep only these fields of each record. Default: all but ``remember_token`` of users.
         (templated)
+    :param count_only: return the number of records, by the server's own count, instead of the records. Default: False.
     :param max_records: most records that may come. Default: 10,000.
     :param max_bytes: most bytes that their JSON may have. Default: 2,000,000.
     :param processmaker_conn_id: id of the connection. (templated)
-    :return: the records.
+    :return: the records, or their number.
     :raises AirflowFailException: for an error that no retry can mend: a wrong argument, a missing permission, a
         list that is too large.
     :raises ProcessMakerError: for one that it can, such as a server that is not there.
@@ -50,6 +51,7 @@ class ProcessMakerListOperator(BaseOperator):
         resource: str,
         query: dict[str, Any] | None = None,
         fields: Sequence[str] | None = None,
+        count_only: bool = False,
         max_records: int = MAX_RECORDS,
         max_bytes: int = MAX_BYTES,
         processmaker_conn_id: str = DEFAULT_CONNECTION,
@@ -59,11 +61,12 @@ class ProcessMakerListOperator(BaseOperator):
         self.resource = resource
         self.query = query
         self.fields = fields
+        self.count_only = count_only
         self.max_records = max_records
         self.max_bytes = max_bytes
         self.processmaker_conn_id = processmaker_conn_id
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def execute(self, context: Context) -> list[dict[str, Any]] | int:
         """List the records.
 
         :param context: Airflow's context.
@@ -71,8 +74,10 @@ class ProcessMakerListOperator(BaseOperator):
         del context
         return self._list(self.resource, self.query)
 
-    def _list(self, resource: str, query: dict[str, Any] | None) -> list[dict[str, Any]]:
+    def _list(self, resource: str, query: dict[str, Any] | None) -> list[dict[str, Any]] | int:
         with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+            if self.count_only:
+                return client.count(resource, **list_query(query))
             records = client.iter_records(resource, fields=self.fields, **list_query(query))
             found = collect(records, max_records=self.max_records, max_bytes=self.max_bytes)
         self.log.info("Listed %d records of %s.", len(found), resource)
@@ -87,10 +92,11 @@ class ProcessMakerListUsersOperator(ProcessMakerListOperator):
     :param filter: only users with this text in user name, first name, last name or e-mail. (templated)
     :param exclude_ids: leave out the users with these ids. (templated)
     :param fields: keep only these fields of each user. Default: all but ``remember_token``. (templated)
+    :param count_only: return the number of users, by the server's own count, instead of the users. Default: False.
     :param max_records: most users that may come. Default: 10,000.
     :param max_bytes: most bytes that their JSON may have. Default: 2,000,000.
     :param processmaker_conn_id: id of the connection. (templated)
-    :return: the users as dicts, in the order of their ids.
+    :return: the users as dicts, in the order of their ids, or their number.
     :raises AirflowFailException: for an error that no retry can mend.
     :raises ProcessMakerError: for one that it can.
     """
@@ -105,6 +111,7 @@ class ProcessMakerListUsersOperator(ProcessMakerListOperator):
         filter: str | None = None,  # noqa: A002
         exclude_ids: Sequence[int] | None = None,
         fields: Sequence[str] | None = None,
+        count_only: bool = False,
         max_records: int = MAX_RECORDS,
         max_bytes: int = MAX_BYTES,
         processmaker_conn_id: str = DEFAULT_CONNECTION,
@@ -113,6 +120,7 @@ class ProcessMakerListUsersOperator(ProcessMakerListOperator):
         super().__init__(
             resource="users",
             fields=fields,
+            count_only=count_only,
             max_records=max_records,
             max_bytes=max_bytes,
             processmaker_conn_id=processmaker_conn_id,
@@ -122,7 +130,7 @@ class ProcessMakerListUsersOperator(ProcessMakerListOperator):
         self.filter = filter
         self.exclude_ids = exclude_ids
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def execute(self, context: Context) -> list[dict[str, Any]] | int:
         """List the users.
 
         :param context: Airflow's context.

@@ -2,7 +2,8 @@
 A stand-in ProcessMaker server for tests and demonstrations.
 
 It answers on a real socket as ProcessMaker 4.15 does: OAuth with rotation, revocation and throttle, users, groups,
-memberships, environment variables and permissions, with the error answers and the page quirks of the real one.
+memberships, environment variables and permissions, processes and a small engine that runs them, requests, tasks, PMQL,
+files, scripts and more, with the error answers and the page quirks of the real one.
 
 Nothing here is used by production code, and nothing heavy is imported until :class:`ProcessMakerServer` is asked for,
 so that the pytest plugin costs a project nothing that does not use it.

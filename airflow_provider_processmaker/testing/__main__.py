@@ -10,12 +10,7 @@ import threading
 _YEAR = 31_536_000
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """
-    Serve.
-
-    :param arguments: of the command line.
-    """
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m airflow_provider_processmaker.testing",
         description="Serve a stand-in ProcessMaker and print an Airflow connection to it.",
@@ -26,7 +21,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--access-token-seconds", type=float, default=_YEAR, help="life of an access token")
     parser.add_argument("--refresh-token-seconds", type=float, default=_YEAR, help="life of a refresh token")
     parser.add_argument("--no-throttle", action="store_true", help="allow any number of token calls")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--processes", action="store_true", help="have example processes, such as Simple Task (2)")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """
+    Serve.
+
+    :param arguments: of the command line.
+    """
+    options = _parser().parse_args(arguments)
     try:
         from airflow_provider_processmaker.testing.server import ProcessMakerServer
     except ModuleNotFoundError as error:
@@ -43,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         host=options.host,
         throttle=None if options.no_throttle else 60,
     )
+    if options.processes:
+        server.add_example_processes()
     try:
         server.start()
     except OSError as error:

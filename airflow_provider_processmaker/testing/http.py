@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import phpdata, rewriting
+from airflow_provider_processmaker.testing import multipart, phpdata, rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -168,7 +168,14 @@ class Request:
     def _form(self) -> dict[str, Any]:
         if self.method in {"GET", "HEAD"}:
             return {}
-        return phpdata.parse_body(self.content_type, self.body)
+        return phpdata.parse_body(self.headers.get("content-type", ""), self.body)
+
+    @cached_property
+    def files(self) -> dict[str, multipart.Upload]:
+        """The files of a form, by the names of their fields."""
+        if not self.content_type.startswith("multipart/form-data"):
+            return {}
+        return multipart.parse(self.headers.get("content-type", ""), self.body)[1]
 
     @cached_property
     def fields(self) -> dict[str, Any]:
@@ -184,10 +191,14 @@ class Request:
         return rewriting.clean(self._json() if self.is_json else self._form())
 
     @cached_property
+    def query(self) -> dict[str, Any]:
+        """The query alone, rewritten: what ``$request->query()`` gives."""
+        return rewriting.sanitize(rewriting.clean(phpdata.parse_query(self.query_string)), self.exempt)
+
+    @cached_property
     def input(self) -> dict[str, Any]:
         """Query and body together, rewritten: what ``$request->input()`` gives."""
-        query = rewriting.clean(phpdata.parse_query(self.query_string))
-        return rewriting.sanitize({**query, **self.body_input}, self.exempt)
+        return {**self.query, **rewriting.sanitize(self.body_input, self.exempt)}
 
     def text(self, name: str, default: str = "") -> str:
         """

@@ -7,8 +7,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from html import escape
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_processmaker.testing.http import Response
 
@@ -21,6 +20,7 @@ _MODEL_PER_PAGE = 15
 _ON_EACH_SIDE = 3
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 
 class QueryError(ValueError):
@@ -98,6 +98,21 @@ def ordered(request: Request, rows: list[Row], default: str, columns: Iterable[s
     :param default: the column when none is named.
     :param columns: the columns there are; another one is an SQL error.
     """
+    return ordered_rows(request, rows, default, columns, lambda row: row)
+
+
+def ordered_rows(
+    request: Request, rows: list[T], default: str, columns: Iterable[str], read: Callable[[T], Row]
+) -> list[T]:
+    """
+    The same for rows of any kind.
+
+    :param request: carries both.
+    :param rows: what to sort; rows that are equal keep their order.
+    :param default: the column when none is named.
+    :param columns: the columns there are; another one is an SQL error.
+    :param read: gives the columns of a row.
+    """
     column = request.text("order_by") if "order_by" in request.input else default
     direction = request.text("order_direction") if "order_direction" in request.input else "asc"
     if direction.lower() not in {"asc", "desc"}:
@@ -107,11 +122,16 @@ def ordered(request: Request, rows: list[Row], default: str, columns: Iterable[s
         raise QueryError(f"Unknown column {column!r}")
     if name == "id":
         # The common way to walk, so not slowed down by thoughts of null and accents.
-        return sorted(rows, key=itemgetter("id"), reverse=direction.lower() == "desc")
-    return sorted(rows, key=lambda row: _sort_key(row.get(name)), reverse=direction.lower() == "desc")
+        return sorted(rows, key=lambda row: int(read(row)["id"]), reverse=direction.lower() == "desc")
+    return sorted(rows, key=lambda row: sort_key(read(row).get(name)), reverse=direction.lower() == "desc")
 
 
-def _sort_key(value: Any) -> tuple[int, float, str]:
+def sort_key(value: Any) -> tuple[int, float, str]:
+    """
+    A value as the database sorts it: null first, texts without regard to case.
+
+    :param value: a column.
+    """
     if value is None:
         return (0, 0.0, "")
     if isinstance(value, (bool, int, float)):
@@ -243,10 +263,14 @@ def _window(current: int, last: int) -> list[int | None]:
     return [1, 2, None, *range(current - _ON_EACH_SIDE, current + _ON_EACH_SIDE + 1), None, last - 1, last]
 
 
+def _as_it_is(row: Any) -> Row:
+    return dict(row)
+
+
 def plain_list(
     request: Request,
-    rows: list[Row],
-    show: Callable[[Row], Row] = dict,
+    rows: list[T],
+    show: Callable[[T], Row] = _as_it_is,
     *,
     per_page: int = 10,
     **more: Any,
@@ -276,3 +300,18 @@ def collection_list(request: Request, rows: list[Row], **more: Any) -> Response:
     """
     items, page = paginate_collection(request, rows)
     return Response.json({"data": list(items), "meta": meta(request, page, len(items), "/", **more)})
+
+
+def query_list(request: Request, rows: list[Any], show: Callable[[Any], Row]) -> Response:
+    """
+    The answer of a list that the database cuts, but whose links know no URL.
+
+    :param request: carries the page.
+    :param rows: all rows, in order.
+    :param show: makes what is shown of a row; called only for those on the page.
+    """
+    if not _per_page(request, 10):
+        raise QueryError("Division by zero")
+    items, page = paginate(request, rows)
+    data = [show(item) for item in items]
+    return Response.json({"data": data, "meta": meta(request, page, len(data), "/")})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import parse_qsl
+
+from airflow_provider_processmaker.testing import multipart
 
 
 def parse_query(text: str) -> dict[str, Any]:
@@ -42,42 +43,19 @@ def parse_body(content_type: str, body: bytes) -> dict[str, Any]:
     :param content_type: the header's text.
     :param body: the bytes.
     """
-    if content_type.startswith("application/x-www-form-urlencoded"):
+    kind = content_type.lower()
+    if kind.startswith("application/x-www-form-urlencoded"):
         return parse_query(body.decode("utf-8", "replace"))
-    if content_type.startswith("multipart/form-data"):
+    if kind.startswith("multipart/form-data"):
         return _parse_multipart(content_type, body)
     return {}
 
 
 def _parse_multipart(content_type: str, body: bytes) -> dict[str, Any]:
-    from starlette.datastructures import Headers
-    from starlette.formparsers import MultiPartException, MultiPartParser
-
-    async def stream() -> Any:
-        yield body
-
-    async def parse() -> dict[str, Any]:
-        values: dict[str, Any] = {}
-        form = await MultiPartParser(Headers({"content-type": content_type}), stream()).parse()
-        for name, value in form.multi_items():
-            if isinstance(value, str):
-                _put(values, name, value)
-        await form.close()
-        return values
-
-    # The handlers are plain functions on the loop's own thread, and this parser never waits for anything: its one
-    # source is bytes at hand. So it is driven by hand.
-    coroutine = parse()
-    try:
-        coroutine.send(None)
-    except StopIteration as done:
-        result: dict[str, Any] = done.value
-        return result
-    except (MultiPartException, KeyError):
-        return {}
-    finally:
-        coroutine.close()
-    raise asyncio.InvalidStateError("the form parser waited")
+    values: dict[str, Any] = {}
+    for name, value in multipart.parse(content_type, body)[0]:
+        _put(values, name, value)
+    return values
 
 
 def as_text(value: Any) -> str:

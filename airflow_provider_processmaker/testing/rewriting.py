@@ -51,4 +51,13 @@ def _sanitize(value: Any, exempt: bool) -> Any:
         return value
     if exempt:
         return _FORM_TAGS.sub("", value)
-    return _MUSTACHES.sub("", _TAGS.sub("", value))
+    return stripped(value)
+
+
+def stripped(text: str) -> str:
+    """
+    A text without tags, comments and mustaches.
+
+    :param text: the text.
+    """
+    return _MUSTACHES.sub("", _TAGS.sub("", text))

@@ -5,11 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.testing import (
+    cases,
+    categories,
+    comments,
     environment_variables,
+    files,
     group_members,
     groups,
+    notifications,
     permissions,
-    unbuilt,
+    process_events,
+    process_requests,
+    processes,
+    screens,
+    scripts,
+    security_logs,
+    settings,
+    signals,
+    task_assignments,
+    tasks,
     user_tokens,
     users,
 )
@@ -20,7 +34,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_processmaker.testing.state import State
 
-MODULES = (users, user_tokens, groups, group_members, environment_variables, permissions, unbuilt)
+MODULES = (
+    users, user_tokens, groups, group_members, environment_variables, permissions, processes, process_events,
+    process_requests, tasks, files, cases, categories, scripts, screens, signals, notifications, comments,
+    security_logs, settings, task_assignments,
+)  # fmt: skip
 
 # Parts of a path that name a row; a missing row is 404, before permissions are looked at. Other parts stay texts.
 BINDERS: dict[str, Callable[[State, int], Any]] = {
@@ -28,6 +46,12 @@ BINDERS: dict[str, Callable[[State, int], Any]] = {
     "group": lambda state, row_id: state.groups.get(row_id),
     "group_member": lambda state, row_id: state.memberships.get(row_id),
     "environment_variable": lambda state, row_id: state.environment_variables.get(row_id),
+    "process": lambda state, row_id: state.workflow.processes.get(row_id),
+    "request": lambda state, row_id: state.workflow.requests.get(row_id),
+    "task": lambda state, row_id: state.workflow.tokens.get(row_id),
+    "file": lambda state, row_id: state.workflow.media.get(row_id),
+    "script": lambda state, row_id: state.workflow.scripts.get(row_id),
+    "screen": lambda state, row_id: state.workflow.screens.get(row_id),
 }
 
 

@@ -27,6 +27,7 @@ class Route:
     :param handler: answers it.
     :param can: a permission that Laravel checks before the handler runs (``can:`` in its table of routes).
     :param exempt: fields that the sanitizer leaves alone.
+    :param version: of the API, that is, ``/api/1.1`` instead of ``/api/1.0``.
     """
 
     method: str
@@ -34,6 +35,7 @@ class Route:
     handler: Callable[[Request], Response]
     can: str | None = None
     exempt: frozenset[str] = field(default_factory=frozenset)
+    version: str = "1.0"
 
     def methods(self) -> tuple[str, ...]:
         """The methods that it answers."""
@@ -56,7 +58,16 @@ class Router:
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._routes = [(_compile(API + route.path), route) for route in routes]
+        self._routes = [(_compile(f"/api/{route.version}{route.path}"), route) for route in routes]
+
+    def knows(self, method: str, path: str) -> bool:
+        """
+        Whether there is a route, the fallback aside.
+
+        :param method: the method.
+        :param path: the decoded path, without a slash at its end.
+        """
+        return self.find(method, path)[0] is not None
 
     def find(self, method: str, path: str) -> tuple[Route | None, dict[str, str], list[str]]:
         """

@@ -10,6 +10,7 @@ from airflow_provider_processmaker.testing import seed
 from airflow_provider_processmaker.testing.application import Application
 from airflow_provider_processmaker.testing.calls import CallLog
 from airflow_provider_processmaker.testing.clock import Clock
+from airflow_provider_processmaker.testing.controls import Controls
 from airflow_provider_processmaker.testing.dispatch import Dispatcher, Maintenance
 from airflow_provider_processmaker.testing.faults import Faults
 from airflow_provider_processmaker.testing.oauth import OAuthSettings, TokenEndpoint
@@ -29,13 +30,14 @@ if TYPE_CHECKING:
 _YEAR = 31_536_000
 
 
-class ProcessMakerServer:
+class ProcessMakerServer(Controls):
     """
     A stand-in ProcessMaker 4.15 on a port of this machine; a context manager.
 
     It starts with the administrator ``admin``/``admin123`` (id 1), a hidden system user (2), the plain users ``bob``,
     ``ina`` (INACTIVE) and ``blo`` (BLOCKED) with passwords such as ``Bob-pass1!``, and ``user0001`` and so on, every
-    13th INACTIVE, with the password ``Seed-pass1!``; 15 groups, 37 environment variables and three OAuth clients.
+    13th INACTIVE, with the password ``Seed-pass1!``; 15 groups, 37 environment variables and three OAuth clients. There
+    are no processes: see :meth:`add_process` and :meth:`add_example_processes`.
 
     :param users: how many of ``user0001``, ``user0002``, ... there are. A list of all users has four more: admin, bob,
         ina and blo.

@@ -7,81 +7,16 @@ import secrets
 import threading
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from airflow_provider_processmaker.testing.clock import Clock
+from airflow_provider_processmaker.testing.table import Table
 from airflow_provider_processmaker.testing.tokens import TokenTable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from airflow_provider_processmaker.testing.workflow.engine import Engine
+from airflow_provider_processmaker.testing.workflow.tables import Workflow
 
 USER_MODEL = "ProcessMaker\\Models\\User"
 GROUP_MODEL = "ProcessMaker\\Models\\Group"
-
-
-class _Row(Protocol):
-    """Anything with an id."""
-
-    id: int
-
-
-RowT = TypeVar("RowT", bound=_Row)
-
-
-class Table(Generic[RowT]):
-    """Rows by id, in the order of their ids; ids of deleted rows are not used again."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, RowT] = {}
-        self._last_id = 0
-        self._expected_id: int | None = None
-
-    def __iter__(self) -> Iterator[RowT]:
-        # Of a copy: whoever walks it may remove rows meanwhile.
-        return iter(list(self.rows.values()))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def next_id(self) -> int:
-        """The id of the next row."""
-        row_id = self._last_id + 1 if self._expected_id is None else self._expected_id
-        self._expected_id = None
-        self._last_id = max(self._last_id, row_id)
-        return row_id
-
-    def expect_id(self, row_id: int | None) -> None:
-        """
-        Let the next row have this id.
-
-        :param row_id: the id; ``None`` for the next unused one.
-        """
-        self._expected_id = row_id
-
-    def add(self, row: RowT) -> RowT:
-        """
-        Store a row.
-
-        :param row: made with :meth:`next_id`.
-        """
-        self.rows[row.id] = row
-        return row
-
-    def get(self, row_id: int) -> RowT | None:
-        """
-        One row.
-
-        :param row_id: its id.
-        """
-        return self.rows.get(row_id)
-
-    def remove(self, row_id: int) -> None:
-        """
-        Take a row away.
-
-        :param row_id: its id.
-        """
-        self.rows.pop(row_id, None)
 
 
 @dataclass
@@ -223,6 +158,8 @@ class State:
         self.environment_variables: Table[EnvironmentVariable] = Table()
         self.clients: Table[Client] = Table()
         self.tokens = TokenTable(self.clock)
+        self.workflow = Workflow(self.clock)
+        self.engine = Engine(self)
 
     def new_user(self, values: dict[str, Any], password: bytes) -> User:
         """

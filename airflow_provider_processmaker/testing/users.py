@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, validation
+from airflow_provider_processmaker.testing import lists, security_logs, validation
 from airflow_provider_processmaker.testing.errors import forbidden
 from airflow_provider_processmaker.testing.http import Response
 from airflow_provider_processmaker.testing.phpdata import as_stored
@@ -75,15 +76,16 @@ def task_count(request: Request) -> Response:
     :param request: the call.
     """
     request.input.pop("per_page", None)
-    active = (user.columns for user in _visible(request) if user.columns["status"] == "ACTIVE")
-    rows = lists.ordered(request, lists.filtered(request, active, _SEARCHED), "username", _columns(request))
-    return lists.plain_list(request, rows, _with_count, per_page=50)
+    people = (user.columns for user in _visible(request) if user.columns["status"] == "ACTIVE")
+    rows = lists.ordered(request, lists.filtered(request, people, _SEARCHED), "username", _columns(request))
+    active = (token for token in request.state.workflow.tokens if token.is_active)
+    counts = Counter(token.user_id for token in active if token.columns["element_type"] == "task")
+    return lists.plain_list(request, rows, lambda columns: _with_count(columns, counts[columns["id"]]), per_page=50)
 
 
-def _with_count(columns: dict[str, Any]) -> dict[str, Any]:
+def _with_count(columns: dict[str, Any], count: int) -> dict[str, Any]:
     names = {name: columns[name] for name in ("id", "username", "firstname", "lastname")}
-    # Tasks come with the process engine.
-    return {**names, "active_tasks_count": 0, "fullname": user_json(columns)["fullname"]}
+    return {**names, "active_tasks_count": count, "fullname": user_json(columns)["fullname"]}
 
 
 def show(request: Request) -> Response:
@@ -154,6 +156,7 @@ def store(request: Request) -> Response:
     values.update(password_changed_at=request.state.clock.zoneless())
     values.setdefault("email_task_notification", 1)
     user = request.state.new_user(values, hash_password(str(fields["password"])))
+    security_logs.user_created(request, user)
     return Response.json(user.json(), 201)
 
 

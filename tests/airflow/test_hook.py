@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_processmaker.client import InvalidInputError, LoginError
+from airflow_provider_processmaker.configuration import OPTIONS
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.hooks.token_cache import brake_window, configured_store, refresh_margin
+from airflow_provider_processmaker.testing.state import hash_password
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_processmaker.testing import ProcessMakerServer
 
 pytestmark = pytest.mark.airflow
@@ -126,6 +136,100 @@ def broken(server: ProcessMakerServer, step: str) -> str:
     if fault:
         server.faults.add(times=9, **fault)
     return uri
+
+
+def test_button_passes_the_brake_and_releases_it(server: ProcessMakerServer) -> None:
+    """The fault may be mended on the server, where nobody can tell the tasks."""
+    user = server.user("admin")
+    right, user.password = user.password, hash_password("set by someone else")
+    for _ in range(3):
+        with pytest.raises(LoginError), ProcessMakerHook().client as client:
+            client.get("groups")
+    assert server.token_calls == 1
+    assert ProcessMakerHook().test_connection()[0] is False
+    assert server.token_calls == 2
+
+    user.password = right
+    with pytest.raises(LoginError, match="not tried again"), ProcessMakerHook().client as client:
+        client.get("groups")
+    assert ProcessMakerHook().test_connection()[0] is True
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+    assert server.token_calls == 3
+
+
+def test_button_logs_in_though_a_token_is_kept(server: ProcessMakerServer) -> None:
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+    server.user("admin").password = hash_password("set by someone else")
+
+    worked, message = ProcessMakerHook().test_connection()
+
+    assert not worked
+    assert message.startswith("Login: ProcessMaker refuses the user name or the password")
+
+
+def options(**values: str) -> dict[str, str]:
+    """Variables for the section of the configuration."""
+    return {f"AIRFLOW__PROCESSMAKER__{name.upper()}": value for name, value in values.items()}
+
+
+def use(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    """Set options of the configuration."""
+    for name, value in options(**values).items():
+        monkeypatch.setenv(name, value)
+
+
+def test_configuration_says_where_tokens_live(
+    server: ProcessMakerServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use(monkeypatch, token_cache_dir=str(tmp_path / "here"))
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+    assert [path.suffix for path in sorted((tmp_path / "here").glob("*/*"))] == [".lock", ".token"]
+
+    use(monkeypatch, token_cache="memory", token_cache_dir=str(tmp_path / "there"))
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+    assert not (tmp_path / "there").exists()
+    assert server.token_calls == 1  # the file store keeps what it got in memory too
+
+
+def test_the_default_folder_is_in_the_home_of_airflow() -> None:
+    store = configured_store()
+
+    assert str(store.folder) == f"{os.environ['AIRFLOW_HOME']}/processmaker_tokens/{os.geteuid()}"  # type: ignore[attr-defined]
+    assert (refresh_margin(), brake_window()) == (60.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("token_cache", "flie", 'Did you mean "file"?'),
+        ("refresh_margin", "soon", "seconds between 0 and 86400, not 'soon'"),
+        ("brake_window", "-1", "not '-1'"),
+    ],
+)
+def test_a_wrong_option_is_told(
+    server: ProcessMakerServer, monkeypatch: pytest.MonkeyPatch, option: str, value: str, words: str
+) -> None:
+    use(monkeypatch, **{option: value})
+
+    with pytest.raises(InvalidInputError, match=re.escape(words)):
+        _ = ProcessMakerHook().client
+
+
+def test_config_list_shows_the_options() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "airflow", "config", "list", "--section", "processmaker", "--defaults"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+
+    for name in OPTIONS:
+        assert name in run.stdout
 
 
 @pytest.mark.parametrize("conn_uri_form", [True, False])

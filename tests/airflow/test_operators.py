@@ -164,6 +164,18 @@ def test_a_write_that_may_have_been_done_is_not_sent_again(server: Any, run_dag:
     assert "may or may not have been done" in str(outcome.errors[0])
 
 
+def test_count_only_asks_for_one_row(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerListUsersOperator(task_id="users", count_only=True, max_records=1)
+        ProcessMakerListOperator(task_id="inactive", resource="users", query={"status": "INACTIVE"}, count_only=True)
+        """
+    )
+
+    assert outcome.results == {"users": 504, "inactive": 39}
+    assert all("per_page=1" in call.query for call in calls(server, "users"))
+
+
 @pytest.mark.parametrize(
     ("limits", "words"),
     [("max_records=100", "more than 100 records"), ("max_bytes=2000", "larger than 2,000 bytes")],

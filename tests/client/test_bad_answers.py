@@ -121,6 +121,20 @@ def test_too_slow(connect: Connect, case: str, method: str) -> None:
         assert f"{TIMEOUT:g} s" in str(caught.value)
 
 
+def test_silence_after_a_slow_start(connect: Connect) -> None:
+    """The head has one read time-out in all, not one more after each byte."""
+
+    def answer(request: Request, wire: Wire) -> None:
+        wire.drip(b"HTTP/1.", 0.05)
+        wire.hang()
+
+    with RawServer(answer) as server:
+        started = time.monotonic()
+        with pytest.raises(TransportError, match="too slowly"):
+            ask(connect, server)
+        assert TIMEOUT - 0.05 < time.monotonic() - started < TIMEOUT + 0.25
+
+
 def test_slow_but_steady_is_fine(connect: Connect) -> None:
     """More than the read time-out in all, but never a long silence, and fast enough."""
     body = b"[" + b"1," * 10_000 + b"1]"
@@ -164,6 +178,7 @@ BROKEN: dict[str, bytes | Callable[[Request, Wire], bytes | None]] = {
     "gzip that is none": http(200, b"[1, 2, 3]", PACKED),
     "broken gzip": http(200, ROWS[:100] + b"\0" * 100 + ROWS[200:], PACKED),
     "not HTTP": b"SSH-2.0-OpenSSH_9.6 hush-hush\r\n\r\n",
+    "a head without its end": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
     "half a head": b"HTTP/1.1 200 OK\r\nContent-Ty",
     "a silly status": b"HTTP/1.1 hush-hush OK\r\n\r\n",
     "a line without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",

@@ -32,36 +32,42 @@ def pages_asked(server: ProcessMakerServer) -> list[str]:
     return [f"{query['page'][0]}x{query['per_page'][0]}" for query in queries]
 
 
+#: Lists that the stand-in does not serve, as a community server does not, or that need more than a name.
+NOT_SERVED = {"collections", "saved_searches", "script_executors", "comments"}
+
+
 class TestStream:
     def test_every_user_once_in_the_order_of_ids(self, server: ProcessMakerServer, client: ProcessMakerClient) -> None:
-        ids = [user["id"] for user in client.iter_records("users", page_size=7)]
+        ids = [user["id"] for user in client.iter_records("users", page_size=7, look_ahead=1)]
         assert ids == sorted(server.user_ids)
-        assert pages_asked(server) == ["1x7", "2x7", "3x7", "4x7"]
+        # The first page tells that there are more; then the count and the highest id; then all pages.
+        assert pages_asked(server) == ["1x7", "1x1", "1x7", "2x7", "3x7", "4x7"]
 
     def test_pages_are_asked_for_when_they_are_wanted(
         self, server: ProcessMakerServer, client: ProcessMakerClient
     ) -> None:
-        stream = client.iter_records("users", page_size=5)
+        stream = client.iter_records("users", page_size=5, look_ahead=1)
         assert server.calls == [], "nothing is sent before the first record is wanted"
         for _ in range(5):
             next(stream)
-        assert pages_asked(server) == ["1x5"]
+        assert pages_asked(server) == ["1x5", "1x1", "1x5"]
         next(stream)
-        assert pages_asked(server) == ["1x5", "2x5"]
+        assert pages_asked(server) == ["1x5", "1x1", "1x5", "2x5"]
 
     @pytest.mark.parametrize("size", [1, 6, 8, 24, 25, 10_000])
     def test_page_sizes_that_fit_and_those_that_do_not(
         self, server: ProcessMakerServer, client: ProcessMakerClient, size: int
     ) -> None:
         assert len(list(client.iter_records("users", page_size=size))) == 24
-        assert len(pages_asked(server)) == -(-24 // size), "no page too many"
+        pages = -(-24 // size)
+        assert len(pages_asked(server)) == (1 if pages == 1 else pages + 2), "no page too many"
 
     def test_whose_page_size(self, server: ProcessMakerServer, connect: Connect) -> None:
-        list(connect(server, page_size=12).iter_records("users"))
+        list(connect(server, page_size=12, look_ahead=1).iter_records("users"))
         list(connect(server, page_size=12).iter_records("users", page_size=24))
         list(connect(server).iter_records("users"))
         list(connect(server).iter_records("requests"))
-        assert pages_asked(server) == ["1x12", "2x12", "1x24", "1x500", "1x100"]
+        assert pages_asked(server) == ["1x12", "1x1", "1x12", "2x12", "1x24", "1x500", "1x100"]
 
     def test_order_and_query(self, server: ProcessMakerServer, client: ProcessMakerClient) -> None:
         inactive = list(client.iter_records("users", status="INACTIVE", filter="user00"))
@@ -84,15 +90,18 @@ class TestStream:
         assert list(client.iter_records("users", filter="no such user at all")) == []
         assert len(pages_asked(server)) == 1
 
-    @pytest.mark.parametrize("name", sorted(name for name, known in RESOURCES.items() if not known.path_names))
+    @pytest.mark.parametrize(
+        "name",
+        sorted(name for name, known in RESOURCES.items() if not known.path_names and name not in NOT_SERVED),
+    )
     def test_every_list_of_the_table_is_walked(self, client: ProcessMakerClient, name: str) -> None:
         assert len(list(client.iter_records(name, page_size=9))) == client.count(name)
 
     def test_errors_come_at_the_record_where_they_happen(
         self, server: ProcessMakerServer, client: ProcessMakerClient
     ) -> None:
-        server.faults.add("GET", "/users", after=1, status=403, body={"message": "no more"})
-        stream = client.iter_records("users", page_size=10)
+        server.faults.add("GET", "/users", after=3, status=403, body={"message": "no more"})
+        stream = client.iter_records("users", page_size=10, look_ahead=1)
         assert [next(stream) for _ in range(10)]
         with pytest.raises(ForbiddenError):
             next(stream)
@@ -213,7 +222,7 @@ def test_meta_may_lie(connect: Connect, lie: str, rows: int) -> None:
     with ListServer(rows, meta=LIES[lie]) as server:
         ids = [record["id"] for record in connect(server, access_token="t").iter_records("users", page_size=5)]
         assert ids == list(range(1, rows + 1))
-        assert len(server.requests) <= rows // 5 + 2
+        assert len(server.requests) <= 2 * (rows // 5) + 6
 
 
 @pytest.mark.parametrize("rows", [0, 3, 10, 23])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import shutil
+import socket
 import subprocess
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -135,6 +137,24 @@ def test_a_handshake_that_never_comes(connect: Connect) -> None:
         )
         with pytest.raises(TransportError, match="No connection"):
             client.post("users")
+
+
+def test_a_handshake_that_breaks_off(connect: Connect) -> None:
+    """A write has not arrived then, so nothing is unknown."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            sock, _ = listener.accept()
+            sock.recv(10_000)
+            sock.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        client = connect(None, base_url=f"https://127.0.0.1:{listener.getsockname()[1]}", access_token="t")
+        with pytest.raises(TransportError, match="No connection") as caught:
+            client.post("users")
+        thread.join()
+    assert caught.value.retryable
 
 
 class TestClientCertificate:

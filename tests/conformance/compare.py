@@ -34,10 +34,18 @@ _OPAQUE = {
     "token id": re.compile(r"[0-9a-f]{80}"),
     "access token": re.compile(r"<access-token-\d+>|eyJ[\w-]+\.[\w-]+\.[\w-]+"),
     "refresh token": re.compile(r"<refresh-token-\d+>|def502[0-9a-f]+"),
+    "download": re.compile(r"http://server/processes/\d+/download/[0-9a-f]{40}"),
     "etag": re.compile(r'"[0-9a-f]{32}"'),
+    "script key": re.compile(r"sc?rn?[0-9a-f]{14}\.\d{8}"),
+    # The frames of a stack are the real server's own; the recorder took long ones out.
+    "stack": re.compile(r"<trace>|#0 .*", re.DOTALL),
+    "stack of a script": re.compile(r"Stack trace:\n.*", re.DOTALL),
 }
+# What the recorder put in place of a file's path.
+_PATH = re.compile(r"<server-path>|/[\w./-]+\.php")
 # What follows from the number of rows.
 _SIZES = frozenset({"total", "total_pages", "last_page", "links"})
+_CUT = re.compile(r"\.\.\.trimmed \d+ more of (\d+)")
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -86,15 +94,48 @@ def _body_differences(recorded: Mapping[str, Any], body: bytes) -> Iterator[str]
         except ValueError:
             yield f"body: no JSON: {body[:80]!r}"
             return
-        yield from _value_differences("body", recorded["body"], ours, recorded.get("body_trimmed_to"))
+        theirs = recorded["body"]
+        if isinstance(theirs, str) and not isinstance(ours, str):
+            # A long body was kept as text, and cut.
+            yield from _cut_differences(theirs, ours)
+            return
+        yield from _value_differences("body", theirs, ours, recorded.get("body_trimmed_to"))
     elif kind == "text":
         yield from _page_differences(recorded["body"], body.decode("utf-8", "replace"), "body_trimmed_to" in recorded)
 
 
+def _cut_differences(theirs: str, ours: Any) -> Iterator[str]:
+    """What the beginning of a body says that is cut: the members before the one in which the cut is."""
+    if not isinstance(ours, dict):
+        yield f"body: {ours!r} instead of {theirs[:80]!r}"
+        return
+    for key, value in members(theirs):
+        if key not in ours:
+            yield f"body: {key!r} is missing"
+        else:
+            yield from _value_differences(f"body.{key}", value, ours[key])
+
+
+def members(text: str) -> Iterator[tuple[str, Any]]:
+    """
+    The members of an object of which only the beginning is there.
+
+    :param text: the JSON, cut.
+    """
+    decoder, at = json.JSONDecoder(), 1
+    while match := re.compile(r'\s*,?\s*("(?:[^"\\]|\\.)*")\s*:\s*').match(text, at):
+        try:
+            value, at = decoder.raw_decode(text, match.end())
+        except ValueError:
+            return
+        yield json.loads(match.group(1)), value
+
+
 def _page_differences(theirs: str, ours: str, trimmed: bool) -> Iterator[str]:
     if trimmed:
-        # Of a page that was cut, the part up to its title; what follows is style.
-        theirs, ours = theirs.partition("</title>")[0], ours.partition("</title>")[0]
+        # Of a page that was cut, the part up to its title; what follows is style. Of other texts, what is there.
+        theirs, title, _ = theirs.partition("</title>")
+        ours = ours.partition("</title>")[0] if title else ours[: len(theirs)]
     if _ADDRESS.sub("", theirs) != _ADDRESS.sub("", ours):
         yield f"page: {ours[:300]!r} instead of {theirs[:300]!r}"
 
@@ -112,13 +153,21 @@ def _value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None =
             else:
                 yield from _value_differences(f"{where}.{key}", theirs[key], ours[key], trimmed)
     elif isinstance(theirs, list) and isinstance(ours, list):
-        # The recorder kept the first rows only of what it trimmed.
-        if len(ours) != len(theirs) and not (trimmed and len(theirs) == trimmed < len(ours)):
-            yield f"{where}: {len(ours)} items instead of {len(theirs)}"
-        for number, (their_item, our_item) in enumerate(zip(theirs, ours, strict=False)):
-            yield from _value_differences(f"{where}[{number}]", their_item, our_item)
+        yield from _list_differences(where, theirs, ours, trimmed)
     elif _kind(_last(where), theirs) != _kind(_last(where), ours):
         yield f"{where}: {ours!r} instead of {theirs!r}"
+
+
+def _list_differences(where: str, theirs: list[Any], ours: list[Any], trimmed: int | None) -> Iterator[str]:
+    # The recorder kept the first rows only of what it trimmed, or said how many there were.
+    if theirs and isinstance(theirs[-1], str) and (cut := _CUT.fullmatch(theirs[-1])):
+        theirs, trimmed = theirs[:-1], len(theirs) - 1
+        if len(ours) != int(cut.group(1)):
+            yield f"{where}: {len(ours)} items instead of {cut.group(1)}"
+    if len(ours) != len(theirs) and not (trimmed and len(theirs) == trimmed < len(ours)):
+        yield f"{where}: {len(ours)} items instead of {len(theirs)}"
+    for number, (their_item, our_item) in enumerate(zip(theirs, ours, strict=False)):
+        yield from _value_differences(f"{where}[{number}]", their_item, our_item)
 
 
 def _total(meta: Mapping[str, Any]) -> Any:
@@ -148,7 +197,7 @@ def _kind(name: str, value: Any) -> Any:
         return type(value), value
     if isinstance(value, (int, float)):
         return type(value).__name__ if name == "id" or name.endswith(("_id", "_count")) else (type(value), value)
-    text = _ADDRESS.sub("http://server", value)
+    text = _PATH.sub("<path>", _ADDRESS.sub("http://server", value))
     for kinds in (_TIMES, _OPAQUE):
         for kind, pattern in kinds.items():
             if pattern.fullmatch(text):

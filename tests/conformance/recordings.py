@@ -27,6 +27,11 @@ class Recording:
     response: dict[str, Any]
 
     @property
+    def number(self) -> int:
+        """The place in the order in which they were made; numbers that are missing were left out."""
+        return int(self.file[:3])
+
+    @property
     def method(self) -> str:
         return self.request["method"]
 

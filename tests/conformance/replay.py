@@ -20,6 +20,9 @@ from urllib.parse import urlsplit
 from airflow_provider_processmaker.testing.state import Client
 
 from .compare import differences
+from .forms import multipart
+from .forms import objects as _objects
+from .replay_workflow import WorkflowReplay
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing import ProcessMakerServer
@@ -58,6 +61,7 @@ class Replay:
         # What the recorded server called something, and what ours calls it.
         self.ours: dict[str, str] = {}
         self.made: set[str] = set()
+        self.workflow = WorkflowReplay(server, recordings, index)
         self._add_clients(index["clients"])
 
     def run(self, recording: Recording) -> list[str]:
@@ -72,6 +76,8 @@ class Replay:
             self._learn(first, *self._send(first)[1:])
         status, headers, body = self._send(recording)
         self._learn(recording, headers, body)
+        with self.server.state.lock:
+            self.workflow.done(recording)
         return differences(recording.response, status, headers, body)
 
     # -- sending -----------------------------------------------------------------------------------------------------
@@ -80,7 +86,9 @@ class Replay:
         address = urlsplit(self.server.url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         body = recording.request["body"]
-        if body is not None:
+        if isinstance(body, dict) and "multipart" in body:
+            body = multipart(body["multipart"], recording.request["headers"]["Content-Type"].partition("boundary=")[2])
+        elif body is not None:
             body = self._translate(body if isinstance(body, str) else json.dumps(body)).encode()
         try:
             connection.putrequest(recording.method, self._translate(recording.request["path"]), False, True)
@@ -142,6 +150,7 @@ class Replay:
                 for token in _TOKEN.finditer(text):
                     self._prepare_token(recording, token.group())
             self._prepare_listed(recording)
+            self.workflow.prepare(recording)
 
     def _add_clients(self, described: dict[str, str]) -> None:
         table = self.server.state.clients
@@ -342,13 +351,4 @@ def _texts(value: Any) -> list[str]:
         return [text for item in value.values() for text in _texts(item)]
     if isinstance(value, list):
         return [text for item in value for text in _texts(item)]
-    return []
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """All objects in a value, at any depth."""
-    if isinstance(value, dict):
-        return [value, *(found for item in value.values() for found in _objects(item))]
-    if isinstance(value, list):
-        return [found for item in value for found in _objects(item)]
     return []

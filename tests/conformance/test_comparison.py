@@ -148,6 +148,34 @@ def test_a_difference_is_found(name: str) -> None:
     assert found(response) != []
 
 
+STACK = "#0 <server-path>): ProcessMaker\\Job->run()\n#1 {main}"
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "same"),
+    [
+        ({"trace": "<trace>"}, {"trace": "#0 [internal function]: x()\n#1 {main}"}, True),
+        ({"trace": STACK}, {"trace": "#0 {main}"}, True),
+        ({"trace": STACK}, {"trace": ""}, False),
+        ({"trace": STACK}, {"trace": None}, False),
+        ({"message": "no luck in <server-path>:2"}, {"message": "no luck in /a/script.php:2"}, True),
+        ({"message": "no luck in <server-path>:2"}, {"message": "luck in /a/script.php:2"}, False),
+        (["a", "...trimmed 2 more of 3"], ["a", "b", "c"], True),
+        (["a", "...trimmed 2 more of 3"], ["a", "b"], False),
+        (["a", "...trimmed 2 more of 3"], ["b", "b", "c"], False),
+        ({"key": "scr6b05f205eff8f1.78276260"}, {"key": "scr00000000000000.00000000"}, True),
+        ({"key": "scr6b05f205eff8f1.78276260"}, {"key": "watcher"}, False),
+        ('{"a": 1, "b": {"c": [1, 2', {"a": 1, "b": 5, "d": 2}, True),
+        ('{"a": 1, "b": {"c": [1, 2', {"a": 2}, False),
+        ('{"a": 1, "b": {"c": [1, 2', {"b": 2}, False),
+        ('{"a": 1, "b": {"c": [1, 2', [], False),
+    ],
+)
+def test_what_the_recorder_cut_or_took_out(theirs: Any, ours: Any, same: bool) -> None:
+    recorded = {"status": 200, "headers": {}, "body_kind": "json", "body": theirs}
+    assert (found({**recorded, "body": ours}, recorded) == []) is same
+
+
 @pytest.mark.parametrize(
     "body",
     ["", "{}", "<title>Service Unavailable</title>", "<!DOCTYPE html>\n<title>Server Error</title>"],

@@ -27,18 +27,49 @@ OTHER_STATUS = {
     ("GET", "/environment_variables/{environment_variable_id}"): {200: "201"},
     # users_tokens_create
     ("POST", "/users/{user_id}/tokens"): {200: "201"},
+    # process_events_start
+    ("POST", "/process_events/{process_id}"): {201: "200"},
+    # message_event_trigger: 200 with an empty list
+    ("POST", "/requests/{process_request_id}/events/{event_id}"): {200: "204"},
+    # signals_create, signals_delete
+    ("POST", "/signals"): {200: "201"},
+    ("DELETE", "/signals/{signal_id}"): {201: "204"},
+    # Read in the source, not recorded.
+    ("PUT", "/task_assignments/{task_assignment}"): {200: "204"},
+    ("DELETE", "/task_assignments/{task_assignment}"): {204: "200"},
 }
 # Answers whose shape is another than described.
 OTHER_SHAPE = {
     # users_tokens_create: {"accessToken": ..., "token": {...}} instead of the bare token
     ("POST", "/users/{user_id}/tokens"),
-}
+    # processes_bpmn: the text itself
+    ("GET", "/processes/{processId}/bpmn"),
+    # notifications_list: data is an object, described as text
+    ("GET", "/notifications"), ("POST", "/notifications"), ("GET", "/notifications/{notification_id}"),
+    # security_logs: meta and data are objects, described as lists
+    ("GET", "/security-logs"), ("GET", "/security-logs/{securityLog}"),
+}  # fmt: skip
 # Fields that differ in kind wherever they appear, with a recording that shows it.
 OTHER_KINDS = {
     "id": "an integer, described as text in groups and memberships (groups_show)",
     "group_id": "an integer, described as text (group_members_show)",
     "member_id": "an integer, described as text (group_members_show)",
     "force_change_password": "0 or 1, described as boolean (users_create)",
+    "user_id": "an integer, described as text (requests_show, tasks_show)",
+    "process_id": "an integer, described as text (requests_show, tasks_show)",
+    "process_request_id": "an integer, described as text (tasks_show)",
+    "model_id": "an integer, described as text (files_post_generic)",
+    "element_index": "an integer, described as text (tasks_show)",
+    "process_category_id": "text, described as an integer (processes_show)",
+    "script_category_id": "text, described as an integer (scripts_show)",
+    "eventDefinitions": "a list, described as an object (processes_show)",
+    "self_service_tasks": "a list where there are none, described as an object (processes_show)",
+    "signal_events": "a list, described as an object (processes_show)",
+    "manipulations": "a list where there are none, described as an object (files_show_ok)",
+    "responsive_images": "a list where there are none, described as an object (files_show_ok)",
+    "is_system": "0 or 1, described as boolean (signals_list)",
+    "computed": "null, described as a list (tasks_show_include)",
+    "watchers": "null, described as a list (tasks_show_include)",
     "scopes": "a list, described as an object (users_tokens_create)",
     "sort_order": 'empty or as it was sent, described as "asc" or "desc" (users_page_default, users_order_by_id_DESC)',
 }
@@ -79,6 +110,8 @@ def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
     schema = described.get("content", {}).get("application/json", {}).get("schema")
     if schema is None or (method, path) in OTHER_SHAPE:
         return []
+    if status == 204:
+        return [f"a body with status 204: {body!r}"] if body else []
     if (method, path) == ("POST", "/group_members") and body == b"[]":
         # group_members_create_duplicate
         return []
@@ -94,6 +127,25 @@ USER = {
     "password": "Zoe-pass1!",
 }
 MEMBER = {"group_id": 4, "member_id": 3, "member_type": "ProcessMaker\\Models\\User"}
+
+ASSIGNMENT = {
+    "process_id": 2,
+    "process_task_id": "node_2",
+    "assignment_id": 1,
+    "assignment_type": "ProcessMaker\\Models\\User",
+}
+
+
+def _category_calls(kind: str, category_id: int) -> list[tuple[str, str, str, Any]]:
+    described, real = f"/{kind}_categories/{{{kind}_category_id}}", f"/{kind}_categories/{category_id}"
+    body = {"name": "New", "status": "ACTIVE"}
+    return [
+        ("POST", f"/{kind}_categories", f"/{kind}_categories", body),
+        ("GET", described, real, None),
+        ("PUT", described, real, body),
+        ("DELETE", described, real, None),
+    ]
+
 
 # A call for each operation: path of the description, real path, body. In this order: one builds on the other.
 CALLS: list[tuple[str, str, str, Any]] = [
@@ -145,12 +197,74 @@ CALLS: list[tuple[str, str, str, Any]] = [
     ("GET", "/files", "/files", None),
     ("GET", "/scripts", "/scripts", None),
     ("GET", "/screens", "/screens", None),
+    ("GET", "/signals", "/signals", None),
     ("GET", "/process_categories", "/process_categories", None),
     ("GET", "/script_categories", "/script_categories", None),
     ("GET", "/screen_categories", "/screen_categories", None),
     ("GET", "/notifications", "/notifications", None),
     ("GET", "/security-logs", "/security-logs", None),
     ("GET", "/task_assignments", "/task_assignments", None),
+    ("POST", "/process_events/{process_id}", "/process_events/2?event=node_1", {"a": 1}),
+    ("GET", "/requests/{process_request_id}", "/requests/1", None),
+    ("GET", "/requests/{process_request_id}", "/requests/99", None),
+    ("PUT", "/requests/{process_request_id}", "/requests/1", {"data": {"b": 2}}),
+    ("POST", "/requests/{request_id}/files", "/requests/1/files", b"content"),
+    ("GET", "/requests/{request_id}/files", "/requests/1/files", None),
+    ("GET", "/requests/{request_id}/files/{file_id}", "/requests/1/files/1", None),
+    ("GET", "/files", "/files", None),
+    ("GET", "/files/{file_id}", "/files/1", None),
+    ("GET", "/files/{file_id}/contents", "/files/1/contents", None),
+    ("DELETE", "/requests/{request_id}/files/{file_id}", "/requests/1/files/1", None),
+    ("POST", "/files", "/files?model=User&model_id=1&data_name=x", b"content"),
+    ("DELETE", "/files/{file_id}", "/files/2", None),
+    ("GET", "/requests", "/requests", None),
+    ("GET", "/tasks", "/tasks", None),
+    ("GET", "/tasks/{task_id}", "/tasks/2", None),
+    ("GET", "/tasks/{task_id}", "/tasks/99", None),
+    ("PUT", "/tasks/{task_id}", "/tasks/2", {"status": "COMPLETED", "data": {}}),
+    ("PUT", "/tasks/{task_id}", "/tasks/2", {"status": "COMPLETED", "data": {}}),
+    ("DELETE", "/requests/{process_request_id}", "/requests/1", None),
+    ("POST", "/process_events/{process_id}", "/process_events/3?event=node_1", {}),
+    ("POST", "/requests/{process_request_id}/events/{event_id}", "/requests/2/events/node_20", {}),
+    ("GET", "/processes", "/processes", None),
+    ("GET", "/start_processes", "/start_processes", None),
+    ("POST", "/processes", "/processes", {"name": "New", "description": "d"}),
+    ("GET", "/processes/{processId}", "/processes/2", None),
+    ("PUT", "/processes/{processId}", "/processes/2", {"name": "Simple Task", "description": "e"}),
+    ("GET", "/processes/{processId}/bpmn", "/processes/2/bpmn", None),
+    ("POST", "/processes/{processId}/export", "/processes/2/export", {}),
+    ("DELETE", "/processes/{processId}", "/processes/2", None),
+    ("PUT", "/processes/{processId}/restore", "/processes/2/restore", {}),
+    *(call for kind, one in (("process", 3), ("screen", 3), ("script", 2)) for call in _category_calls(kind, one)),
+    ("POST", "/screens", "/screens",
+     {"title": "S", "description": "d", "type": "FORM", "screen_category_id": 2, "config": []}),
+    ("GET", "/screens/{screens_id}", "/screens/3", None),
+    ("PUT", "/screens/{screens_id}", "/screens/3", {"description": "e"}),
+    ("DELETE", "/screens/{screens_id}", "/screens/3", None),
+    ("POST", "/scripts", "/scripts", {"title": "S", "language": "php", "script_category_id": 1, "code": "<?php"}),
+    ("GET", "/scripts/{script_id}", "/scripts/7", None),
+    ("PUT", "/scripts/{script_id}", "/scripts/7", {"title": "T"}),
+    ("POST", "/scripts/execute/{script_id}", "/scripts/execute/7", {"data": "{}", "config": "{}", "sync": True}),
+    ("GET", "/scripts/execution/{key}", "/scripts/execution/x", None),
+    ("POST", "/scripts/{script_id}/preview", "/scripts/7/preview", {"data": "{}"}),
+    ("DELETE", "/scripts/{script_id}", "/scripts/7", None),
+    ("POST", "/signals", "/signals", {"id": "s1", "name": "S"}),
+    ("GET", "/signals/{signal_id}", "/signals/s1", None),
+    ("PUT", "/signals/{signal_id}", "/signals/s1", {"id": "s1", "name": "T"}),
+    ("DELETE", "/signals/{signal_id}", "/signals/s1", None),
+    ("POST", "/notifications", "/notifications", {"type": "T", "data": "{}"}),
+    ("GET", "/notifications", "/notifications", None),
+    ("GET", "/notifications/{notification_id}", "/notifications/<notification>", None),
+    ("PUT", "/read_notifications", "/read_notifications", {"message_ids": []}),
+    ("PUT", "/unread_notifications", "/unread_notifications", {"message_ids": []}),
+    ("PUT", "/read_all_notifications", "/read_all_notifications", {}),
+    ("DELETE", "/notifications/{notification_id}", "/notifications/<notification>", None),
+    ("GET", "/security-logs/{securityLog}", "/security-logs/1", None),
+    ("GET", "/settings", "/settings", None),
+    ("PUT", "/settings/{setting_id}", "/settings/99", {"name": "x"}),
+    ("POST", "/task_assignments", "/task_assignments", ASSIGNMENT),
+    ("PUT", "/task_assignments/{task_assignment}", "/task_assignments/1", ASSIGNMENT),
+    ("DELETE", "/task_assignments/{task_assignment}", "/task_assignments/1", None),
 ]  # fmt: skip
 
 
@@ -160,14 +274,20 @@ def answers() -> Iterator[list[requests.Response]]:
     if not FILE.is_file():
         pytest.skip(f"no description at {FILE}: set PROCESSMAKER_RECORDINGS to a folder beside it")
     with ProcessMakerServer(100) as server, requests.Session() as session:
+        server.add_example_processes()
         session.headers.update({"Authorization": f"Bearer {server.issue_token()}", "Accept": "application/json"})
         found: list[requests.Response] = []
-        token = ""
+        names = {"<token>": "", "<notification>": ""}
         for method, _, path, body in CALLS:
-            url = f"{server.url}/api/1.0{path.replace('<token>', token)}"
-            found.append(session.request(method, url, json=body, timeout=10))
+            url = f"{server.url}/api/1.0{path}"
+            for name, value in names.items():
+                url = url.replace(name, value)
+            sent: dict[str, Any] = {"files": {"file": ("a.txt", body)}} if isinstance(body, bytes) else {"json": body}
+            found.append(session.request(method, url, **sent, timeout=10))
             if method == "POST" and path.endswith("/tokens"):
-                token = found[-1].json()["token"]["id"]
+                names["<token>"] = found[-1].json()["token"]["id"]
+            if method == "POST" and path == "/notifications":
+                names["<notification>"] = found[-1].json()["id"]
         yield found
 
 
@@ -185,10 +305,8 @@ def _shape(path: str) -> str:
 def test_every_described_operation_that_is_served_is_called(answers: list[requests.Response]) -> None:
     described = {(method.upper(), _shape(path)) for path, item in DESCRIPTION["paths"].items() for method in item}
     served = {(route.method, _shape(route.path)) for module in MODULES for route in module.ROUTES}
-    # Of what is not built yet, only the lists are there to be looked at.
-    stubs = {(route.method, _shape(route.path)) for route in MODULES[-1].ROUTES if "{" in route.path}
     called = {(method, _shape(path)) for method, path, _, _ in CALLS}
-    assert (described & served) - stubs - called == set()
+    assert (described & served) - called == set()
 
 
 def test_the_check_bites(answers: list[requests.Response]) -> None:

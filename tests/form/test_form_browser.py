@@ -9,21 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_processmaker.connection import CONNECTION_TYPE, FIELDS, HIDDEN_STANDARD_FIELDS
+from tests.standalone import standalone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from airflow_provider_processmaker.testing import ProcessMakerServer
 
@@ -46,32 +42,8 @@ CHROMIUM_OPTIONS = (
 @pytest.fixture(scope="module")
 def airflow_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A whole Airflow: with the Test button of 3.3 a worker may be the one who tries the connection."""
-    home = tmp_path_factory.mktemp("airflow")
-    (home / "dags").mkdir()
-    port, *log_ports = free_ports(3)
-    url = f"http://localhost:{port}"
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # it starts more of itself by name
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__PARALLELISM": "2",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__WORKERS": "1",
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(log_ports[0]),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(log_ports[1]),
-    }
-    with (home / "standalone.log").open("wb") as log:
-        command = [sys.executable, "-m", "airflow", "standalone"]
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait(lambda: answers(f"{url}/api/v2/monitor/health", process, home), seconds=180)
-        yield url
-    finally:
-        # Its parent alone would leave the API server behind.
-        stop_group(process)
+    with standalone(tmp_path_factory.mktemp("airflow")) as airflow:
+        yield airflow.url
 
 
 @pytest.fixture(scope="module")
@@ -210,35 +182,3 @@ def wait(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
                 return
         assert not late, "it did not come true in time"
         time.sleep(0.2)
-
-
-def answers(url: str, process: subprocess.Popen[bytes], home: Path) -> bool:
-    """Whether all four parts of Airflow are healthy."""
-    assert process.poll() is None, (home / "standalone.log").read_text(errors="replace")[-3000:]
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return response.read().count(b'"healthy"') == 4
-    except OSError:
-        return False
-
-
-def stop_group(process: subprocess.Popen[bytes]) -> None:
-    """End a session's processes, all of them."""
-    for number, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            process.poll()  # or the parent stays in the group as a zombie
-            try:
-                os.killpg(process.pid, 0)
-            except ProcessLookupError:
-                return
-            time.sleep(0.2)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody uses at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [each.getsockname()[1] for each in sockets]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.client import Settings
 
 pytestmark = pytest.mark.airflow
+#: Where what Airflow is told of has its modules.
+PARTS = ("hooks", "operators", "sensors")
 EXTRA_FIELDS = {field.name: field for field in FIELDS if not field.standard}
 LOGIN = {"host": "https://pm.test", "login": "airflow", "password": "secret-password"}
 CLIENT = {"client_id": "3", "client_secret": "secret-of-the-client"}
@@ -80,7 +83,7 @@ def test_the_description_fits_airflows_schemas() -> None:
 
 def test_every_class_path_imports() -> None:
     info = get_provider_info()
-    modules = [name for part in ("hooks", "operators") for entry in info[part] for name in entry["python-modules"]]
+    modules = [name for part in PARTS for entry in info[part] for name in entry["python-modules"]]
     for name in modules:
         importlib.import_module(name)
     (connection,) = info["connection-types"]
@@ -91,17 +94,17 @@ def test_every_class_path_imports() -> None:
 
 def test_every_module_of_hooks_and_operators_is_named() -> None:
     import airflow_provider_processmaker as package
-    from airflow_provider_processmaker.hooks import processmaker
 
     info = get_provider_info()
-    named = {name for part in ("hooks", "operators") for entry in info[part] for name in entry["python-modules"]}
+    named = {name for part in PARTS for entry in info[part] for name in entry["python-modules"]}
     root = Path(package.__file__).parent
-    operators = {
-        f"{package.__name__}.operators.{path.stem}"
-        for path in (root / "operators").glob("*.py")
-        if "Operator(" in path.read_text(encoding="utf-8") and "\nclass " in path.read_text(encoding="utf-8")
+    found = {
+        f"{package.__name__}.{part}.{path.stem}"
+        for part in PARTS
+        for path in (root / part).glob("*.py")
+        if re.search(r"^class \w+\(\w*(Operator|Hook)\)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert named == operators | {processmaker.__name__}
+    assert named == found
 
 
 @pytest.mark.usefixtures("airflow_database")

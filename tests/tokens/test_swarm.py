@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_processmaker.testing import ProcessMakerServer
+from airflow_provider_processmaker.testing.state import hash_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def test_without_a_shared_folder_each_logs_in(server: ProcessMakerServer) -> Non
 def test_at_the_moment_of_expiry_there_is_one_refresh(tmp_path: Path) -> None:
     with short_lived(2) as server:
         assert all_done(swarm(server, tmp_path, processes=1))
-        server.user("admin").password = "not the one that they know"  # only the refresh token can help
+        server.user("admin").password = hash_password("not the one that they know")  # only the refresh token can help
         time.sleep(2.1)
 
         assert all_done(swarm(server, tmp_path))

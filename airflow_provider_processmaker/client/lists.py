@@ -1,0 +1,176 @@
+"""Lists: from a resource and a query to pages, and to their number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_processmaker.client.errors import (
+    CallRefusedError,
+    InvalidInputError,
+    InvalidQueryError,
+    ServerError,
+    UnexpectedAnswerError,
+)
+from airflow_provider_processmaker.client.progress import with_progress
+from airflow_provider_processmaker.client.records import page_of, total_of
+from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
+from airflow_provider_processmaker.client.settings import MAX_LOOK_AHEAD, MAX_PAGE_SIZE
+from airflow_provider_processmaker.client.walks import Source, by_key, by_pages, forward
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from airflow_provider_processmaker.client.records import Page
+    from airflow_provider_processmaker.client.resources import Resource
+    from airflow_provider_processmaker.client.settings import Settings
+
+__all__ = ["Lists", "asks_hidden", "field_names"]
+
+
+class _Get(Protocol):
+    def __call__(self, endpoint: str, params: Mapping[str, Any], *, hidden_fields: bool = ...) -> Any: ...
+
+
+class Lists:
+    """Reads the lists of a server.
+
+    :param get: makes a GET call.
+    :param settings: page size and look-ahead.
+    """
+
+    def __init__(self, get: _Get, settings: Settings) -> None:
+        self._get = get
+        self._settings = settings
+
+    def pages(
+        self,
+        resource: str,
+        query: Mapping[str, Any],
+        *,
+        page_size: int | None = None,
+        look_ahead: int | None = None,
+        hidden_fields: bool = False,
+    ) -> Generator[Page]:
+        """The pages of a list.
+
+        :param resource: name of the list.
+        :param query: its parameters.
+        :param page_size: rows a page.
+        :param look_ahead: pages to read ahead.
+        :param hidden_fields: keep what is left out otherwise.
+        """
+        known = resource_named(resource)
+        size = _checked_size(self._settings.page_size or known.page_size if page_size is None else page_size)
+        window = _checked_window(self._settings.look_ahead if look_ahead is None else look_ahead)
+        own_order = not {"order_by", "order_direction"}.isdisjoint(
+            key for key, value in query.items() if value is not None
+        )
+        path, params = _params(known, query)
+
+        def fetch(number: int, rows: int, more: dict[str, Any]) -> Page:
+            paging = {"page": number, known.size_parameter: rows} if known.paged else {}
+            body = self._page(known, path, {**params, **paging, **more}, hidden_fields=hidden_fields)
+            return page_of(body, _shown(path))
+
+        source = Source(fetch, size, _shown(path), paged=known.paged, pmql=params.get("pmql"))
+        if own_order or not known.paged or known.order_by != "id":
+            pages = forward(source)
+        else:
+            pages = by_key(source, window) if known.pmql else by_pages(source, window)
+        return with_progress(pages, known.name)
+
+    def _page(self, resource: Resource, path: str, params: dict[str, Any], *, hidden_fields: bool = False) -> Any:
+        """One page of a list; a query that the server does not understand is one error, however it says so."""
+        try:
+            return self._get(path, params, hidden_fields=hidden_fields)
+        except (CallRefusedError, ServerError) as error:
+            if "pmql" not in params or error.status not in {400, 422, 500}:
+                raise
+            without = {key: value for key, value in params.items() if key != "pmql"}
+            self._get(path, {**without, resource.size_parameter: 1} if resource.paged else without)
+            # Without the query it answers, so the query is what it cannot do.
+            problem = InvalidQueryError(
+                "ProcessMaker does not understand the query.",
+                method=error.method,
+                path=error.path,
+                status=error.status,
+                server_message=error.server_message,
+                hint="Check its fields and its syntax; the builder in client.pmql writes what ProcessMaker reads.",
+            )
+        raise problem
+
+    def count(self, resource: str, query: Mapping[str, Any]) -> int:
+        """How many records a list has, by the server's own count.
+
+        :param resource: name of the list.
+        :param query: its parameters.
+        :raises UnexpectedAnswerError: if the server does not tell.
+        """
+        known = resource_named(resource)
+        path, params = _params(known, query)
+        where = _shown(path)
+        if not known.paged:
+            return len(page_of(self._page(known, path, params), where).records)
+        # Where the list can tell its number alone, no row is made for it.
+        alone = {"total": "true"} if known.tells_total else {known.size_parameter: 1}
+        total = total_of(self._page(known, path, {**params, **alone}))
+        if total is None:
+            raise UnexpectedAnswerError(
+                "The server does not tell how many records the list has.", method="GET", path=where
+            )
+        return total
+
+
+def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    path, params = resource.endpoint(dict(query))
+    if "pmql" in params:
+        params["pmql"] = str(params["pmql"])  # the builder's expressions become text
+    if resource.order_by and "order_by" not in params:
+        # Without it some lists come in an order that moves, or is nearly constant: rows would repeat or be
+        # missed.
+        params = {"order_by": resource.order_by, "order_direction": "asc", **params}
+    return path, {**params, **dict(resource.fixed)}
+
+
+def _shown(path: str) -> str:
+    return path if path.startswith("/") else f"/api/1.0/{path}"
+
+
+def _checked_size(size: int) -> int:
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_PAGE_SIZE:
+        raise InvalidInputError(f"page_size must be a whole number between 1 and {MAX_PAGE_SIZE}, not {size!r}.")
+    return size
+
+
+def _checked_window(window: int) -> int:
+    if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= MAX_LOOK_AHEAD:
+        raise InvalidInputError(f"look_ahead must be a whole number between 1 and {MAX_LOOK_AHEAD}, not {window!r}.")
+    return window
+
+
+def field_names(fields: Iterable[str] | None) -> tuple[str, ...] | None:
+    """The fields to keep, if they are names.
+
+    :param fields: what was asked for.
+    :raises InvalidInputError: if they are not.
+    """
+    if fields is None:
+        return None
+    if isinstance(fields, str):
+        raise InvalidInputError(f"fields must be a list of names, not a text: [{fields!r}].")
+    try:
+        names = tuple(fields)
+    except TypeError:
+        raise InvalidInputError(f"fields must be a list of names, not a {type(fields).__name__}.") from None
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise InvalidInputError(f"A field must be a name, not {name!r}.")
+    return names or None
+
+
+def asks_hidden(fields: tuple[str, ...] | None) -> bool:
+    """Tell whether fields were asked for that are left out otherwise.
+
+    :param fields: their names.
+    """
+    return fields is not None and not HIDDEN_FIELDS.isdisjoint(fields)

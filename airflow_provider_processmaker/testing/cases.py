@@ -1,0 +1,223 @@
+"""Requests and tasks by case, and the light lists of ``/api/1.1``."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_processmaker.testing import lists, pmql, request_queries, task_queries, validation
+from airflow_provider_processmaker.testing.http import Response
+from airflow_provider_processmaker.testing.routing import Route
+from airflow_provider_processmaker.testing.workflow import policies, views
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
+
+_CASE = {"case_number": [validation.required]}
+_CASE_COLUMNS = (
+    "case_number", "user_id", "case_title", "case_status", "initiated_at", "completed_at", "created_at", "updated_at",
+)  # fmt: skip
+
+
+def _of_case(request: Request) -> list[ProcessRequest]:
+    validation.validate(request.input, _CASE)
+    number = int(request.text("case_number"))
+    return [row for row in request.state.workflow.requests if row.case_number == number]
+
+
+def requests_by_case(request: Request) -> Response:
+    """
+    ``GET /requests-by-case``.
+
+    :param request: the call.
+    """
+    rows = [row for row in _of_case(request) if policies.may_list(request.state, request.user, row)]
+    rows = request_queries.ordered(request, rows, "id")
+    return lists.query_list(request, rows, lambda row: {**views.request(row), "user_viewed_at": None})
+
+
+def parent_by_case(request: Request) -> Response:
+    """
+    ``GET /parent-request-by-case``: nobody asks who may; nothing there is an empty page.
+
+    :param request: the call.
+    """
+    row = next((row for row in _of_case(request) if row.parent_request_id is None), None)
+    return Response.html("") if row is None else Response.json(views.request(row))
+
+
+def tasks_by_case(request: Request) -> Response:
+    """
+    ``GET /tasks-by-case``: the active ones unless ``status`` says otherwise.
+
+    :param request: the call.
+    """
+    ids = {row.id for row in _of_case(request)}
+    status = request.text("status", "ACTIVE")
+    request.input.pop("status", None)
+    rows = [row for row in task_queries.shown(request) if row.request.id in ids and row.status == status]
+    rows = task_queries.ordered(request, rows)
+    return lists.plain_list(request, rows, lambda row: views.listed_task(request.state, row), in_overdue=0)
+
+
+# -- /api/1.1 ----------------------------------------------------------------------------------------------------------
+
+
+def _light(request: Request, row: Token) -> dict[str, Any]:
+    names = ("id", "element_id", "element_name", "element_type", "status", "due_at", "user_id", "process_request_id")
+    return {**{name: row.columns[name] for name in names}, "advanceStatus": views.advance(request.state, row)}
+
+
+def light_tasks(request: Request) -> Response:
+    """
+    ``GET /api/1.1/tasks``: of everybody, without order, and with a wrong number of pages.
+
+    :param request: the call.
+    """
+    rows = [row for row in request.state.workflow.tokens if row.columns["element_type"] == "task"]
+    wanted = request.input.get("process_request_id")
+    if wanted is not None:
+        ids = {int(wanted)}
+        parent = request.state.workflow.requests.get(int(wanted))
+        if request.input.get("include_sub_tasks") and parent is not None:
+            ids.update(child.id for child in request.state.engine.children(parent))
+        rows = [row for row in rows if row.request.id in ids]
+    for name in ("status", "user_id"):
+        if request.input.get(name) is not None:
+            rows = [row for row in rows if pmql.compare("=", row.columns[name], request.input[name])]
+    items, page = lists.paginate(request, rows)
+    meta = {
+        "total": page.total,
+        "perPage": page.per_page,
+        "currentPage": page.number,
+        "lastPage": page.last,
+        "count": len(items),
+        "from": page.start + 1 if items else None,
+        "last_page": page.last,
+        "path": "/",
+        "per_page": page.per_page,
+        "to": page.start + len(items) if items else None,
+        "total_pages": math.ceil(len(items) / page.per_page),
+    }
+    return Response.json({"data": [_light(request, row) for row in items], "meta": meta})
+
+
+def _case(request: Request, root: ProcessRequest) -> dict[str, Any]:
+    rows = [row for row in request.state.workflow.requests if row.case_number == root.case_number]
+    tokens = [token for row in rows for token in row.tokens]
+    tasks = [token for token in tokens if token.columns["element_type"] == "task"]
+    status = "IN_PROGRESS" if root.status == "ACTIVE" else root.status
+    columns = root.columns
+    processes = {row.process_id: row.name for row in rows}
+    return {
+        "case_number": root.case_number,
+        "user_id": root.user_id,
+        "case_title": columns["case_title"],
+        "case_title_formatted": columns["case_title_formatted"],
+        "case_status": status,
+        "processes": [{"id": number, "name": name} for number, name in processes.items()],
+        "requests": [{"id": row.id, "name": row.name, "parent_request_id": row.parent_request_id} for row in rows],
+        "request_tokens": [token.id for token in tasks],
+        "tasks": [_case_task(token) for token in tasks],
+        "participants": _people(request, {token.user_id for token in tokens if token.user_id is not None}),
+        "initiated_at": columns["initiated_at"],
+        "completed_at": columns["completed_at"],
+        "last_stage_id": None,
+        "last_stage_name": None,
+        "progress": None,
+    }
+
+
+def _people(request: Request, ids: set[int]) -> list[dict[str, Any]]:
+    users = (request.state.users.get(user_id) for user_id in sorted(ids))
+    shown = [user.json() for user in users if user is not None]
+    return [{"name": user["fullname"], **{key: user[key] for key in ("id", "title", "avatar")}} for user in shown]
+
+
+def _case_task(token: Token) -> dict[str, Any]:
+    columns = token.columns
+    process = {"process_id": columns["process_id"], "element_type": columns["element_type"]}
+    return {"id": token.id, "element_id": token.node.id, "name": token.node.name, "status": token.status, **process}
+
+
+def _cases(kind: str, request: Request) -> Response:
+    for name in ("userId", "page", "pageSize"):
+        value = request.input.get(name)
+        if value is not None and not str(value).isdigit():
+            raise validation.failure({name: [f"The {name} field must be an integer."]})
+    roots = [row for row in request.state.workflow.requests if row.parent_request_id is None]
+    rows = [_case(request, root) for root in roots]
+    if kind == "get_in_progress":
+        rows = [row for row in rows if row["case_status"] in {"IN_PROGRESS", "ERROR"}]
+    elif kind == "get_completed":
+        rows = [row for row in rows if row["case_status"] == "COMPLETED"]
+    if request.text("userId"):
+        user_id = int(request.text("userId"))
+        rows = [row for row in rows if user_id in {row["user_id"], *(one["id"] for one in row["participants"])}]
+    if request.text("status"):
+        rows = [row for row in rows if row["case_status"] == request.text("status")]
+    for name, value in (json.loads(request.text("filterBy")) if request.text("filterBy") else {}).items():
+        rows = [row for row in rows if pmql.compare("=", row.get(name), value)]
+    if request.text("search"):
+        matches = lists.like(f"%{request.text('search')}%")
+        rows = [row for row in rows if matches(row["case_title"]) or matches(row["case_number"])]
+    return _case_page(request, _sorted_cases(request, rows))
+
+
+def _by(column: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
+    return lambda row: lists.sort_key(row[column])
+
+
+def _sorted_cases(request: Request, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for part in reversed(request.text("sortBy", "case_number:asc").split(",")):
+        column, _, direction = part.partition(":")
+        if column not in _CASE_COLUMNS or direction not in {"", "asc", "desc"}:
+            raise validation.failure({"sortBy": ["The sortBy field format is invalid."]})
+        rows = sorted(rows, key=_by(column), reverse=direction == "desc")
+    return rows
+
+
+def _case_page(request: Request, rows: list[dict[str, Any]]) -> Response:
+    size = int(request.text("pageSize", "15")) or 15
+    number = lists.page_number(request)
+    items = rows[(number - 1) * size : number * size]
+    last = max(1, math.ceil(len(rows) / size))
+    meta = {"total": len(rows), "perPage": size, "currentPage": number, "lastPage": last}
+    return Response.json({"data": items, "meta": meta})
+
+
+def counters(request: Request) -> Response:
+    """
+    ``GET /api/1.1/cases/get_my_cases_counters``.
+
+    :param request: the call.
+    """
+    roots = [row for row in request.state.workflow.requests if row.parent_request_id is None]
+    mine = [row for row in roots if policies.takes_part(request.user, row)]
+    return Response.json(
+        {
+            "totalAllCases": len(roots),
+            "totalMyCases": sum(row.user_id == request.user.id for row in roots),
+            "totalInProgress": sum(row.status == "ACTIVE" for row in mine),
+            "totalCompleted": sum(row.status == "COMPLETED" for row in mine),
+            "totalMyRequest": sum(row.user_id == request.user.id for row in roots),
+        }
+    )
+
+
+ROUTES = [
+    Route("GET", "/requests-by-case", requests_by_case),
+    Route("GET", "/parent-request-by-case", parent_by_case),
+    Route("GET", "/tasks-by-case", tasks_by_case),
+    Route("GET", "/tasks", light_tasks, version="1.1"),
+    *(
+        Route("GET", f"/cases/{kind}", partial(_cases, kind), version="1.1")
+        for kind in ("get_all_cases", "get_in_progress", "get_completed")
+    ),
+    Route("GET", "/cases/get_my_cases_counters", counters, version="1.1"),
+]

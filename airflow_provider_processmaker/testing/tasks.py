@@ -1,0 +1,280 @@
+"""``/tasks`` and ``/drafts``: what waits for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_processmaker.testing import lists, notifications, rewriting, task_queries
+from airflow_provider_processmaker.testing.errors import forbidden, not_found
+from airflow_provider_processmaker.testing.http import Abort, Response
+from airflow_provider_processmaker.testing.phpdata import as_stored
+from airflow_provider_processmaker.testing.routing import Route
+from airflow_provider_processmaker.testing.workflow import policies, rows, views
+from airflow_provider_processmaker.testing.workflow.tables import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.workflow.tables import Token
+
+_RELATIONS = frozenset({"data", "process", "processRequest", "user", "draft", "subProcessRequest", "scheduledTasks"})
+
+
+def index(request: Request) -> Response:
+    """
+    ``GET /tasks``: ``meta`` counts the overdue ones as well.
+
+    :param request: the call.
+    """
+    words = [word for word in request.text("include").split(",") if word]
+    if not _RELATIONS.issuperset(words):
+        raise lists.QueryError("Call to undefined relationship")
+    found = task_queries.queried(request, task_queries.shown(request))
+    found = task_queries.ordered(request, found)
+    now = request.state.clock.iso()
+    overdue = sum(row.is_active and (row.columns["due_at"] or now) < now for row in found)
+    return lists.plain_list(request, found, lambda row: _listed(request, row, words), in_overdue=overdue)
+
+
+def _listed(request: Request, row: Token, words: list[str]) -> dict[str, Any]:
+    shown = views.listed_task(request.state, row)
+    if "data" in words:
+        shown["data"] = views.task_data(request.state, row)
+    return shown
+
+
+def show(request: Request) -> Response:
+    """
+    ``GET /tasks/{task}``: for the assignee, not for whoever started the request.
+
+    :param request: the call.
+    """
+    row = _allowed(request)
+    state = request.state
+    data = views.task_data(state, row)
+    makers: dict[str, Callable[[], dict[str, Any]]] = {
+        "data": lambda: {"data": data},
+        "requestData": lambda: {"request_data": data},
+        "user": lambda: {"user": views.user_of(state, row)},
+        "requestor": lambda: {"requestor": _requester(request, row)},
+        "processRequest": lambda: {"process_request": views.request(row.request, alternative=False)},
+        "process": lambda: {"process": views.process(row.request.process)},
+        "draft": lambda: {"draft": views.draft_of(state, row)},
+        "definition": lambda: {"definition": _definition(row)},
+        "bpmnTagName": lambda: {"bpmn_tag_name": row.node.kind},
+        "component": lambda: {"component": "task-screen"},
+        "screen": lambda: {"screen": _screen(request, row)},
+        "interstitial": lambda: {
+            "allow_interstitial": row.node.attributes.get("allowInterstitial") == "true",
+            "interstitial_screen": None,
+        },
+    }
+    shown = views.task(state, row)
+    for word in request.text("include").split(","):
+        if word in makers:
+            shown.update(makers[word]())
+    return Response.json(shown)
+
+
+def _definition(row: Token) -> dict[str, Any]:
+    flows: dict[str, Any] = {"outgoing": {}, "incoming": {}}
+    # Empty objects, in spite of all: these are no PHP arrays.
+    return {**flows, "id": row.node.id, "name": row.node.name, **row.node.attributes}
+
+
+def _screen(request: Request, row: Token) -> dict[str, Any] | None:
+    """The version of the screen, without what only its designer needs."""
+    reference = row.node.attributes.get("screenRef", "")
+    screen = request.state.workflow.screens.get(int(reference)) if reference.isdigit() else None
+    if screen is None:
+        return None
+    columns = {name: value for name, value in screen.columns.items() if name not in {"uuid", "projects"}}
+    times = {name: screen.columns[name][:19].replace("T", " ") for name in ("created_at", "updated_at")}
+    category = int(screen.columns["screen_category_id"])
+    own = {"screen_id": screen.id, "draft": 0, "screen_category_id": category, **times}
+    return {**columns, **own, "config": _without_inspector(columns["config"])}
+
+
+def _without_inspector(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_inspector(item) for key, item in value.items() if key != "inspector"}
+    return [_without_inspector(item) for item in value] if isinstance(value, list) else value
+
+
+def _requester(request: Request, row: Token) -> dict[str, Any] | None:
+    user = None if row.request.user_id is None else request.state.users.get(row.request.user_id)
+    return None if user is None else user.json()
+
+
+def _allowed(request: Request) -> Token:
+    row: Token = request.bound["task"]
+    if not policies.may_do(request.state, request.user, row):
+        raise forbidden()
+    return row
+
+
+def update(request: Request) -> Response:
+    """
+    ``PUT /tasks/{task}``: completes, claims or reassigns.
+
+    :param request: the call.
+    """
+    row = _allowed(request)
+    if request.input.get("status") == "COMPLETED":
+        return _complete(request, row)
+    if request.input.get("user_id"):
+        return _reassign(request, row)
+    raise Abort(Response.json({"message": ""}, 422, pretty=True))
+
+
+def _complete(request: Request, row: Token) -> Response:
+    if row.status == "CLOSED":
+        raise Abort(Response.json({"message": "Task already closed"}, 422, pretty=True))
+    # The body once more, untrimmed; without "data" it is an error of PHP's.
+    data = _cleaned(request.raw_json["data"])
+    if isinstance(data, list):
+        data = {str(index): item for index, item in enumerate(data)}
+    if not isinstance(data, dict):
+        raise TypeError("data is no array")
+    state = request.state
+    for draft in state.workflow.drafts:
+        if draft.columns["task_id"] == row.id:
+            state.workflow.drafts.remove(draft.id)
+    state.engine.finish_task(row, data)
+    state.engine.run_due()
+    return Response.json({**views.saved_task(state, row), "draft": None})
+
+
+def _cleaned(value: Any) -> Any:
+    """Tags and mustaches out, at all depths; empty texts stay."""
+    if isinstance(value, str):
+        return rewriting.stripped(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return value
+
+
+def _reassign(request: Request, row: Token) -> Response:
+    state, wanted = request.state, request.text("user_id")
+    unclaimed = row.columns["is_self_service"] and row.user_id is None
+    if unclaimed and wanted == str(request.user.id):
+        row.columns.update(user_id=request.user.id, is_self_service=0, updated_at=state.clock.iso())
+        row.touched = state.workflow.touch()
+        notifications.reassigned(request, row)
+    elif not policies.may_reassign(request.user, row):
+        raise forbidden("Not authorized to reassign this task")
+    elif state.user(int(wanted)) is None:
+        raise lists.QueryError("No query results for model")
+    elif unclaimed:
+        # Nobody may claim it any more, and nobody has it: then telling the assignee fails.
+        row.columns["is_self_service"] = 0
+        raise lists.QueryError("Call to a member function notify() on null")
+    else:
+        notifications.reassigned(request, row)
+    # Without a package the assignee stays who he was: 200, and nothing has changed.
+    return Response.json({**views.saved_task(state, row), "user": views.user_of(state, row)})
+
+
+def set_priority(request: Request) -> Response:
+    """
+    ``PUT /tasks/{task}/setPriority``: nobody asks who may.
+
+    :param request: the call.
+    """
+    row: Token = request.bound["task"]
+    row.columns["is_priority"] = bool(request.input.get("is_priority", False))
+    return Response.json(views.task(request.state, row))
+
+
+def _previous(row: Token) -> Token | None:
+    before = (token for token in row.request.tasks if token.id < row.id and token.node is not row.node)
+    done = [token for token in before if token.status == "CLOSED"]
+    return done[-1] if done else None
+
+
+def _manages(request: Request) -> Token:
+    row: Token = request.bound["task"]
+    if not request.user.is_administrator and row.request.process.manager_id != request.user.id:
+        raise forbidden()
+    return row
+
+
+def eligible_rollback(request: Request) -> Response:
+    """
+    ``GET /tasks/{task}/eligibleRollbackTask``: the task that one could go back to.
+
+    :param request: the call.
+    """
+    previous = _previous(_manages(request))
+    if previous is None:
+        return Response.json({"message": "Task can not be rolled back"})
+    return Response.json(views.task(request.state, previous))
+
+
+def rollback(request: Request) -> Response:
+    """
+    ``POST /tasks/{task}/rollback``: goes back to the task before.
+
+    :param request: the call.
+    """
+    row = _manages(request)
+    previous = _previous(row)
+    if previous is None:
+        raise lists.QueryError("Task can not be rolled back")
+    engine = request.state.engine
+    engine.close(row)
+    row.request.update(status="ACTIVE")
+    new = rows.new_token(engine, row.request, previous.node)
+    names = ("user_id", "is_self_service", "self_service_groups")
+    new.columns.update({name: previous.columns[name] for name in names})
+    return Response.json(views.task(request.state, new), 201)
+
+
+def save_draft(request: Request) -> Response:
+    """
+    ``PUT /drafts/{task}``: keeps what a form holds so far.
+
+    :param request: the call.
+    """
+    row: Token = request.bound["task"]
+    workflow, now = request.state.workflow, request.state.clock.zoneless()
+    for draft in workflow.drafts:
+        if draft.columns["task_id"] == row.id:
+            draft.columns.update(data=as_stored(request.fields), updated_at=now)
+            return Response.json(draft.columns)
+    draft_id = workflow.drafts.next_id()
+    stamps = {"updated_at": now, "created_at": now, "id": draft_id}
+    draft = workflow.drafts.add(Row(draft_id, {"task_id": row.id, "data": as_stored(request.fields), **stamps}))
+    return Response.json(draft.columns, 201)
+
+
+def delete_draft(request: Request) -> Response:
+    """
+    ``DELETE /drafts/{task}``.
+
+    :param request: the call.
+    """
+    row: Token = request.bound["task"]
+    for draft in request.state.workflow.drafts:
+        if draft.columns["task_id"] == row.id:
+            request.state.workflow.drafts.remove(draft.id)
+            return Response.nothing()
+    return not_found()
+
+
+_EXEMPT = frozenset({"data", "pmql"})
+_ONE = "/tasks/{task}"
+
+ROUTES = [
+    Route("GET", "/tasks", index, exempt=_EXEMPT),
+    Route("GET", _ONE, show, exempt=_EXEMPT),
+    Route("PUT", _ONE, update, exempt=_EXEMPT),
+    Route("PUT", f"{_ONE}/setPriority", set_priority),
+    Route("GET", f"{_ONE}/eligibleRollbackTask", eligible_rollback),
+    Route("POST", f"{_ONE}/rollback", rollback),
+    Route("PUT", "/drafts/{task}", save_draft),
+    Route("DELETE", "/drafts/{task}", delete_draft),
+]

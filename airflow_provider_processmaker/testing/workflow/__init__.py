@@ -1,0 +1,1 @@
+"""Processes, requests and tasks: a small engine in memory that moves tokens through BPMN."""

@@ -1,0 +1,155 @@
+"""New rows: requests and tokens."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_processmaker.testing.phpdata import as_text
+from airflow_provider_processmaker.testing.workflow import bpmn
+from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
+
+if TYPE_CHECKING:
+    from airflow_provider_processmaker.testing.workflow.bpmn import Node
+    from airflow_provider_processmaker.testing.workflow.engine import Engine
+    from airflow_provider_processmaker.testing.workflow.tables import Process
+
+_DUE_HOURS = 72
+# A task is at risk when so much of its time has gone by.
+_RISK = 0.7
+_LONGEST_TITLE = 200
+_LATER = (
+    "process_collaboration_id", "parent_request_id", "participant_id", "errors", "completed_at", "signal_events",
+)  # fmt: skip
+_TYPES = {
+    **dict.fromkeys(bpmn.TASKS, "task"),
+    **dict.fromkeys(bpmn.GATEWAYS, "gateway"),
+    **dict.fromkeys(bpmn.CATCHES | bpmn.THROWS, "event"),
+    "endEvent": "end_event",
+}
+
+
+def case_title(template: str, data: dict[str, Any], *, formatted: bool = False) -> str:
+    """
+    The title of a case.
+
+    :param template: text with ``{{ variables }}``.
+    :param data: the variables.
+    :param formatted: with the values in bold.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        value: Any = data
+        for key in match.group(1).split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        text = "" if value is None or isinstance(value, (dict, list)) else as_text(value)
+        return f"<b>{escape(text)}</b>" if formatted else text
+
+    return re.sub(r"\{\{\s*([\w.]+)\s*\}\}", fill, template)[: None if formatted else _LONGEST_TITLE]
+
+
+def _titles(process: Process, data: dict[str, Any]) -> dict[str, str]:
+    template = process.columns["case_title"] or process.name
+    title, formatted = case_title(template, data), case_title(template, data, formatted=True)
+    return {"case_title": title, "case_title_formatted": formatted}
+
+
+def new_request(
+    engine: Engine,
+    process: Process,
+    node: Node,
+    data: dict[str, Any],
+    *,
+    user_id: int | None,
+    parent: Token | None = None,
+) -> ProcessRequest:
+    """
+    Add a request.
+
+    :param engine: the engine.
+    :param process: of which.
+    :param node: the start event.
+    :param data: its data.
+    :param user_id: who starts it.
+    :param parent: the call activity that it is called from.
+    """
+    workflow = engine.workflow
+    request_id = workflow.requests.next_id()
+    if parent is None:
+        workflow.last_case += 1
+    now = engine.iso()
+    fresh: dict[str, Any] = {
+        **_titles(process, data),
+        "callable_id": process.version.definition.callable_id,
+        "collaboration_uuid": None,
+        "process_id": process.id,
+        "process_version_id": process.version.id,
+        "user_id": user_id,
+        "name": process.name,
+        "status": "ACTIVE",
+        "initiated_at": now,
+        "do_not_sanitize": [],
+        "uuid": str(uuid.uuid4()),
+        "updated_at": now,
+        "created_at": now,
+        "id": request_id,
+        "case_number": workflow.last_case if parent is None else parent.request.case_number,
+    }
+    columns = {**dict.fromkeys(_LATER), **fresh}
+    request = ProcessRequest(request_id, process, process.version, columns, data, node, snapshot=dict(fresh))
+    request.fresh = set(fresh)
+    if parent is not None:
+        parent.columns["subprocess_request_id"] = request_id
+        request.parent_token = parent
+        collaboration = parent.request.columns["process_collaboration_id"]
+        request.update(parent_request_id=parent.request.id, process_collaboration_id=collaboration)
+    return workflow.requests.add(request)
+
+
+def new_token(engine: Engine, request: ProcessRequest, node: Node, status: str = "ACTIVE") -> Token:
+    """
+    Add a token.
+
+    :param engine: the engine.
+    :param request: which it is of.
+    :param node: the element that it is at.
+    :param status: its status.
+    """
+    workflow = engine.workflow
+    token_id = workflow.tokens.next_id()
+    now, at = engine.iso(), engine.now()
+    clock = engine.state.clock
+    hours = float(node.attributes.get("dueIn") or _DUE_HOURS)
+    columns = {
+        "id": token_id,
+        "uuid": str(uuid.uuid4()),
+        "user_id": request.user_id if node.kind == "startEvent" else None,
+        "process_id": request.process.id,
+        "process_request_id": request.id,
+        "subprocess_request_id": None,
+        "element_id": node.id,
+        "element_type": _TYPES.get(node.kind, node.kind),
+        "element_name": node.name,
+        "status": status,
+        "element_index": 0,
+        "subprocess_start_event_id": None,
+        "completed_at": now if status in {"CLOSED", "TRIGGERED"} else None,
+        "due_at": clock.iso(at + hours * 3600),
+        "due_notified": 0,
+        "initiated_at": None,
+        "riskchanges_at": clock.iso(at + hours * 3600 * _RISK),
+        "created_at": now,
+        "updated_at": now,
+        "version_id": 3,
+        "version_type": "ProcessMaker\\Models\\ScreenVersion",
+        "is_self_service": 0,
+        "self_service_groups": None,
+        "is_priority": False,
+        "is_actionbyemail": False,
+        "is_emailsent": False,
+    }
+    token = Token(token_id, request, node, columns, workflow.touch())
+    request.tokens.append(token)
+    return workflow.tokens.add(token)
