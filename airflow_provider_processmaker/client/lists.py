@@ -11,6 +11,7 @@ from airflow_provider_processmaker.client.errors import (
     ServerError,
     UnexpectedAnswerError,
 )
+from airflow_provider_processmaker.client.pmql import Expression, raw
 from airflow_provider_processmaker.client.progress import with_progress
 from airflow_provider_processmaker.client.records import page_of, total_of
 from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
@@ -62,42 +63,51 @@ class Lists:
         known = resource_named(resource)
         size = _checked_size(self._settings.page_size or known.page_size if page_size is None else page_size)
         window = _checked_window(self._settings.look_ahead if look_ahead is None else look_ahead)
-        own_order = not {"order_by", "order_direction"}.isdisjoint(
-            key for key, value in query.items() if value is not None
-        )
         path, params = _params(known, query)
+        answered = False
 
         def fetch(number: int, rows: int, more: dict[str, Any]) -> Page:
+            nonlocal answered
             paging = {"page": number, known.size_parameter: rows} if known.paged else {}
-            body = self._page(known, path, {**params, **paging, **more}, hidden_fields=hidden_fields)
+            # Once the query was answered, it is not to blame for what happens later.
+            get = self._get if answered else self._first
+            body = get(path, {**params, **paging, **more}, hidden_fields=hidden_fields)
+            answered = True
             return page_of(body, _shown(path))
 
         source = Source(fetch, size, _shown(path), paged=known.paged, pmql=params.get("pmql"))
-        if own_order or not known.paged or known.order_by != "id":
+        by_id = params.get("order_by") == "id" and params.get("order_direction", "asc") == "asc"
+        if not (known.paged and known.order_by == "id" and by_id):
             pages = forward(source)
         else:
             pages = by_key(source, window) if known.pmql else by_pages(source, window)
         return with_progress(pages, known.name)
 
-    def _page(self, resource: Resource, path: str, params: dict[str, Any], *, hidden_fields: bool = False) -> Any:
-        """One page of a list; a query that the server does not understand is one error, however it says so."""
+    def _first(self, path: str, params: dict[str, Any], *, hidden_fields: bool = False) -> Any:
+        """The first answer to a query; one that the server does not understand is one error, however it says so."""
         try:
             return self._get(path, params, hidden_fields=hidden_fields)
         except (CallRefusedError, ServerError) as error:
             if "pmql" not in params or error.status not in {400, 422, 500}:
                 raise
-            without = {key: value for key, value in params.items() if key != "pmql"}
-            self._get(path, {**without, resource.size_parameter: 1} if resource.paged else without)
-            # Without the query it answers, so the query is what it cannot do.
-            problem = InvalidQueryError(
-                "ProcessMaker does not understand the query.",
-                method=error.method,
-                path=error.path,
-                status=error.status,
-                server_message=error.server_message,
-                hint="Check its fields and its syntax; the builder in client.pmql writes what ProcessMaker reads.",
-            )
-        raise problem
+            problem = error
+        # If it answers without the query, the query is what it cannot do; unless it only stumbled.
+        self._get(path, {key: value for key, value in params.items() if key != "pmql"})
+        if problem.status == 500:
+            try:
+                return self._get(path, params, hidden_fields=hidden_fields)
+            except (CallRefusedError, ServerError) as error:
+                if error.status not in {400, 422, 500}:
+                    raise
+                problem = error
+        raise InvalidQueryError(
+            "ProcessMaker does not understand the query.",
+            method=problem.method,
+            path=problem.path,
+            status=problem.status,
+            server_message=problem.server_message,
+            hint="Check its fields and its syntax; the builder in client.pmql writes what ProcessMaker reads.",
+        )
 
     def count(self, resource: str, query: Mapping[str, Any]) -> int:
         """How many records a list has, by the server's own count.
@@ -110,10 +120,10 @@ class Lists:
         path, params = _params(known, query)
         where = _shown(path)
         if not known.paged:
-            return len(page_of(self._page(known, path, params), where).records)
+            return len(page_of(self._first(path, params), where).records)
         # Where the list can tell its number alone, no row is made for it.
         alone = {"total": "true"} if known.tells_total else {known.size_parameter: 1}
-        total = total_of(self._page(known, path, {**params, **alone}))
+        total = total_of(self._first(path, {**params, **alone}))
         if total is None:
             raise UnexpectedAnswerError(
                 "The server does not tell how many records the list has.", method="GET", path=where
@@ -124,7 +134,9 @@ class Lists:
 def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     path, params = resource.endpoint(dict(query))
     if "pmql" in params:
-        params["pmql"] = str(params["pmql"])  # the builder's expressions become text
+        given: Any = params["pmql"]
+        # Texts are checked, so that none can reach out of the parentheses in which it is joined to our own clause.
+        params["pmql"] = str(given) if isinstance(given, Expression) else raw(given).parts[0]
     if resource.order_by and "order_by" not in params:
         # Without it some lists come in an order that moves, or is nearly constant: rows would repeat or be
         # missed.

@@ -4,46 +4,56 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from concurrent.futures import Future
 
 __all__ = ["ahead"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
-def ahead(jobs: Iterator[Callable[[], T]], window: int) -> Iterator[T]:
+def ahead(more: Callable[[], Callable[[], T] | None], window: int, learn: Callable[[T], R]) -> Generator[R]:
     """The results of jobs, in their order, while the next ones are under way.
 
     A consumer that takes its time holds the work up: never more than ``window`` results lie ready or under way beyond
-    the one that it has. The first error, in the order of the jobs, ends it; what is not begun then never is. So does
-    closing the generator. No thread outlives it.
+    the one that it has. The first error, in the order of the jobs, ends it, and once any job has failed no other
+    begins. So does closing the generator, which waits for the calls that are under way. No thread outlives it.
 
-    :param jobs: what to do; each is taken when there is room in the window.
+    :param more: gives the next job whenever there is room in the window; None: none for now. It ends when there is
+        none and nothing is under way.
     :param window: how many at once; 1 means one after the other, without a thread.
+    :param learn: is told each result before :code:`more` is asked again, and makes of it what the consumer gets. Like
+        ``more`` it is called in the consumer's thread only.
     """
     if window <= 1:
-        for job in jobs:
-            yield job()
+        while (job := more()) is not None:
+            yield learn(job())
         return
     pool = ThreadPoolExecutor(max_workers=window, thread_name_prefix="processmaker-pages")
     waiting: deque[Future[T]] = deque()
 
     def fill() -> None:
-        while len(waiting) < window:
-            job = next(jobs, None)
+        while len(waiting) < window and not any(_failed(future) for future in waiting):
+            job = more()
             if job is None:
                 return
-            waiting.append(pool.submit(job))
+            # What a thread logs belongs to the task whose thread it is.
+            waiting.append(pool.submit(copy_context().run, job))
 
     try:
         fill()
         while waiting:
-            result = waiting.popleft().result()
+            result = learn(waiting.popleft().result())
             fill()
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _failed(future: Future[T]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None

@@ -1,35 +1,59 @@
 """The ways of walking a list so that every record that is there throughout comes exactly once.
 
 A list changes while it is walked. On plain pages a row that is deleted moves all later rows one place forward, over the
-edge of a page that was read already, and a row is missed. So:
+edge of a page that was read already, and a row is missed. Read several pages at once, and it happens both ways. Yet a
+page shows a stretch of the list without holes, ordered by ids, so all that can be missed lies in a *seam*: between the
+last id of one page and the first of the next. Where these are neighbours, nothing can.
 
-- Where a list takes PMQL it is walked *by key*: ``id > 4711``. Whatever comes or goes, that neither misses nor repeats.
-  Ahead of the consumer it is read by ranges of ids, which are independent of each other.
-- Else its pages are walked forward, ordered by id, several at once, and *checked*: if as many rows were seen as there
-  were at the start, none can have been missed. If fewer, it is walked again from its last page to its first, one page
-  at a time: there a deletion only moves rows to where they are yet to be read. What was seen before is dropped.
-- A list that can be ordered by nothing stable is walked forward, and may repeat or miss rows that move.
+- **By key**, where a list takes PMQL: the pages behind the last id that was given, ``id > 4711``, several at once. The
+  first of them has no seam before it. What lies in the seams of the others is asked for, many seams by one call. That
+  neither misses nor repeats, whatever comes or goes.
+- **By pages**, where it takes none: the pages from the first to the last, several at once, are counted: if as many of
+  the rows that were there at the start were given as there were then, none was missed. If fewer, the pages around the
+  seams are read again, from the last to the first, one at a time: so a deletion only moves rows to where they are yet
+  to be read.
+- **Forward**, where a list has no order by id: its plain pages, one after the other.
+
+Each gives ascending ids; only rows that had to be asked for again come later. No row comes twice, but for forward.
+
+What is *not* there throughout may come or not. What cannot be promised:
+
+- By pages: if a row comes in between with an id below the highest (a deleted user who is restored; one that begins to
+  match the ``filter``, or that another's transaction had held back), then a row that moved because of it, or because of
+  another that went meanwhile, may be missed. By key that does no harm.
+- Forward, which goes for an ``order_by`` of one's own, for the lists of the table without an order, for ids that are no
+  whole numbers, and (but for by key) for a server whose ``meta`` does not fit its page: rows that move meanwhile may be
+  missed, or come twice.
+- Everything rests on ids that never change and on answers that are not stale, as those of a lagging copy of the
+  database may be.
 """
 
 from __future__ import annotations
 
+import logging
 import math
+from bisect import bisect_left
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from airflow_provider_processmaker.client.id_set import IdSet
+from airflow_provider_processmaker.client.errors import CallRefusedError, ServerError, UnexpectedAnswerError
 from airflow_provider_processmaker.client.look_ahead import ahead
+from airflow_provider_processmaker.client.pmql import LONGEST_QUERY
 from airflow_provider_processmaker.client.records import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from airflow_provider_processmaker.client.records import Page, Record
 
 __all__ = ["Source", "by_key", "by_pages", "forward"]
 
-#: A range of ids is never wider than this many times the last one, so that a gap is crossed fast but not blindly.
-GROWTH = 8
+log = logging.getLogger(__name__)
+
+#: Percent-encoded bytes of a query for seams: some 50 of them.
+SEAMS_QUERY = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +84,37 @@ class Source:
         """A page with the record of the highest id alone."""
         return self.fetch(1, 1, {"order_direction": "desc"})
 
-    def between(self, low: int, high: int | None) -> Page:
-        """The first page of the records whose ids lie above one and not above another.
+    def behind(self, low: int, number: int) -> Page:
+        """A page of the records whose ids lie above one.
 
         :param low: ids above this one.
-        :param high: ids not above this one; None: no limit.
+        :param number: number of the page, from 1.
         """
-        clause = f"(id > {low})" if high is None else f"(id > {low} AND id <= {high})"
-        return self.fetch(1, self.size, {"pmql": f"({self.pmql}) AND {clause}" if self.pmql else clause})
+        return self.fetch(number, self.size, {"pmql": self.with_clause(f"id > {low}")})
+
+    def with_clause(self, clause: str) -> str:
+        """The query's own PMQL and a clause more, each in parentheses, so that no OR reaches out of its own.
+
+        :param clause: PMQL.
+        """
+        return f"({self.pmql}) AND ({clause})" if self.pmql else f"({clause})"
+
+    def ids(self, page: Page, above: int = -1) -> list[int]:
+        """The ids of a page.
+
+        :param page: of this list.
+        :param above: what they must be above.
+        :raises UnexpectedAnswerError: if they are not, or do not ascend.
+        """
+        ids = _ids(page)
+        if ids is None or (ids and ids[0] <= above):
+            raise UnexpectedAnswerError(
+                "A page of the list is not in the order of ids, or has others than were asked for.",
+                method="GET",
+                path=self.path,
+                hint="A cache or a proxy that ignores the query could do so.",
+            )
+        return ids
 
 
 def forward(source: Source) -> Iterator[Page]:
@@ -78,125 +125,222 @@ def forward(source: Source) -> Iterator[Page]:
     return walk(source.page, page_size=source.size, paged=source.paged, path=source.path)
 
 
-def by_key(source: Source, window: int) -> Iterator[Page]:
+def by_key(source: Source, window: int) -> Generator[Page]:
     """A list that takes PMQL, by ascending ids.
 
     :param source: the list.
     :param window: pages to read ahead.
     """
     first = source.page(1)
-    last = _last_id(first)
-    if last is None or not _trusted(first, source):
+    if not _ids(first):
         yield from _from(first, source)
         return
     yield first
-    if len(first.records) >= (first.total or 0):
-        return
-    rest = (first.total or 0) - len(first.records)
-    if window <= 1 or rest <= source.size:
-        yield from _chain(source, last, None)
-        return
-    newest = _last_id(source.newest())
-    if newest is None:  # all are gone
-        return
-    ranges = _Ranges(last, newest, width=_width(first, source.size), size=source.size)
-    for pages in ahead((_job(source, low, high) for low, high in ranges), window):
-        ranges.learn(sum(len(page.records) for page in pages))
-        for page in pages:
-            yield replace(page, total=first.total)
-
-
-def _job(source: Source, low: int, high: int) -> Callable[[], list[Page]]:
-    return lambda: list(_chain(source, low, high))
-
-
-def _chain(source: Source, low: int, high: int | None) -> Iterator[Page]:
-    """The pages of a range of ids, each beginning behind the last id of the one before."""
-    while True:
-        page = source.between(low, high)
-        if page.records:
-            yield page
-        last = _last_id(page)
-        if last is None or len(page.records) < source.size:
+    behind = _Behind(source, total=first.total)
+    behind.learn((-1, 1, first))
+    with closing(behind.pages(window)) as pages:
+        try:
+            second = next(pages, None)
+        except (CallRefusedError, ServerError, UnexpectedAnswerError) as error:
+            # The list took the user's query, so what it does not take is the key.
+            if error.status not in {None, 400, 422, 500} or not _trusted(first, source):
+                raise
+            log.info("The list cannot be asked for what is behind an id, so it is walked by pages. %s", error)
+        else:
+            if second is not None:
+                yield second
+                yield from pages
             return
-        low = last
+    yield from _counted(source, first, window)
 
 
-class _Ranges:
-    """Ranges of ids, one after the other, each about as wide as a page has rows.
+class _Behind:
+    """The walk by key behind an id.
 
-    :param low: ids above this one.
-    :param high: ids not above this one.
-    :param width: of the first range.
-    :param size: rows a page.
+    :param source: the list.
+    :param total: rows of the whole list, to be told with each page.
+    :param reach: ids up to this one are given or lie in a seam.
     """
 
-    def __init__(self, low: int, high: int, *, width: int, size: int) -> None:
-        self._low = low
-        self._high = high
-        self._width = width
-        self._size = size
+    def __init__(self, source: Source, *, total: int | None, reach: int = -1) -> None:
+        self._source = source
+        self._total = total
+        self._reach = reach
+        #: Rows behind it by the last count; if there is a doubt, 1.
+        self._left = 1
+        self._flying = 0
+        self._seams: list[str] = []
+        self._first_seam = reach
+        own = quote(source.pmql or "", safe="")
+        self._room = max(0, min(SEAMS_QUERY, LONGEST_QUERY - len(own)))
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        while self._low < self._high:
-            low = self._low
-            self._low = min(self._high, low + self._width)
-            yield low, self._low
+    def pages(self, window: int) -> Generator[Page]:
+        """The pages.
 
-    def learn(self, rows: int) -> None:
-        """Take into account how many rows a range had.
-
-        :param rows: how many.
+        :param window: pages to read ahead.
         """
-        wanted = self._size / max(rows, self._size / GROWTH)
-        self._width = max(1, int(self._width * min(GROWTH, max(1 / GROWTH, wanted))))
+        with closing(ahead(self._more, window, self.learn)) as pages:
+            for page in pages:
+                if page.records:
+                    yield page
+                if sum(map(len, self._seams)) * 2 > self._room:  # spaces and signs take three bytes each
+                    yield from self._seamed()
+        yield from self._seamed()
+
+    def _more(self) -> Callable[[], tuple[int, int, Page]] | None:
+        if self._left <= self._flying * self._source.size:
+            return None
+        self._flying += 1
+        low, number = self._reach, self._flying
+        return lambda: (low, number, self._source.behind(low, number))
+
+    def learn(self, read: tuple[int, int, Page]) -> Page:
+        """Take a page into account; gives what is new of it.
+
+        :param read: what it is behind, its number there, and the page.
+        """
+        low, number, page = read
+        ids = self._source.ids(page, above=low)
+        self._flying = max(0, self._flying - 1)
+        self._left = self._rows_behind(page, number)
+        if ids and number > 1 and ids[0] > self._reach + 1:
+            self._first_seam = self._first_seam if self._seams else self._reach
+            self._seams.append(f"(id > {self._reach} AND id < {ids[0]})")
+        new = page.records[bisect_left(ids, self._reach + 1) :]
+        self._reach = max(self._reach, ids[-1] if ids else -1)
+        return replace(page, records=new, total=self._total)
+
+    def _rows_behind(self, page: Page, number: int) -> int:
+        """How many rows are behind a page; at least 1 as long as that there is none is not certain."""
+        rows, size = len(page.records), self._source.size
+        if not rows:
+            # Behind the last id nothing; further on it tells nothing, since rows may have moved before it.
+            return int(number > 1)
+        if page.total is None or page.size not in {None, size} or rows > size:
+            return 1
+        # The count was taken before the rows: only a page that is not full says for itself that it is the last.
+        return max(page.total - (number - 1) * size - rows, int(rows == size))
+
+    def _seamed(self) -> Iterator[Page]:
+        """What lies in the seams, and was moved there while two pages were read."""
+        if not self._seams:
+            return
+        clause = " OR ".join(self._seams)
+        self._seams = []
+        source = replace(self._source, pmql=self._source.with_clause(clause))
+        yield from _Behind(source, total=self._total, reach=self._first_seam).pages(1)
 
 
-def _width(page: Page, size: int) -> int:
-    """Ids that a page of rows spans, by the first one; a little less, so that it becomes one page rather than two."""
-    ids = [_id(record) or 0 for record in page.records]
-    return max(1, int(size * (ids[-1] - ids[0] + 1) / len(ids) * 0.9))
-
-
-def by_pages(source: Source, window: int) -> Iterator[Page]:
+def by_pages(source: Source, window: int) -> Generator[Page]:
     """A list that takes no PMQL, by ascending ids, checked at the end.
 
     :param source: the list.
     :param window: pages to read ahead.
     """
     first = source.page(1)
-    if _last_id(first) is None or not _trusted(first, source) or len(first.records) >= (first.total or 0):
+    if not _ids(first) or not _trusted(first, source):
         yield from _from(first, source)
         return
-    # Count and highest id from one answer, so that they belong together; the first page is read again after it.
-    newest = source.newest()
-    total, highest = newest.total, _last_id(newest)
-    if total is None or highest is None:
-        yield from _from(source.page(1), source)
-        return
-    seen, old = IdSet(), 0
-    numbers = range(1, math.ceil(total / source.size) + 1)
-    for page in ahead((_page_job(source, number) for number in numbers), window):
-        new = [record for record in page.records if seen.add(_id(record) or 0)]
-        old += sum((_id(record) or 0) <= highest for record in new)
-        yield replace(page, records=new, total=total)
-    if old < total:
-        yield from _missed(source, seen, highest)
+    yield first
+    if len(first.records) < (first.total or 0):
+        yield from _counted(source, first, window)
 
 
-def _page_job(source: Source, number: int) -> Callable[[], Page]:
-    return lambda: source.page(number)
+def _counted(source: Source, first: Page, window: int) -> Generator[Page]:
+    """What is behind the first page."""
+    # First the highest id, then the count, then all pages: a row that is added in between is counted, though it is not
+    # needed, so that at worst we look for a row that was not missed. The other way round one could be.
+    newest = source.ids(source.newest())
+    if not newest:
+        return  # all are gone
+    counted = _Counted(source, first, highest=newest[-1])
+    page = counted.start(source.page(1))
+    if page.records:
+        yield page
+    with closing(ahead(counted.more, window, counted.learn)) as pages:
+        for page in pages:
+            if page.records:
+                yield page
+    yield from counted.missed()
 
 
-def _missed(source: Source, seen: IdSet, highest: int) -> Iterator[Page]:
-    """What was not seen though it was there at the start, from the last page to the first, one at a time."""
-    number = source.page(1).last_page or 1
-    while number >= 1:
-        page = source.page(number)
-        new = [record for record in page.records if (_id(record) or 0) <= highest and seen.add(_id(record) or 0)]
-        if new:
-            yield replace(page, records=new)
-        number -= 1
+class _Counted:
+    """The walk by pages behind the first, with the count of what it gave.
+
+    :param source: the list.
+    :param first: its first page, which was given.
+    :param highest: the highest id before the count.
+    """
+
+    def __init__(self, source: Source, first: Page, *, highest: int) -> None:
+        self._source = source
+        self._total = first.total
+        self._highest = highest
+        self._reach = source.ids(first)[-1]
+        self._lacking = 0
+        self._next = self._last = 1
+        #: Ids between which nothing was given, and the last page on which a row in between can be.
+        self._seams: list[tuple[int, int, int]] = []
+
+    def start(self, again: Page) -> Page:
+        """Take the count, with the first page read once more; gives what is new of it.
+
+        :param again: the page.
+        """
+        given = bisect_left(self._source.ids(again), self._reach + 1)
+        if again.total is None:
+            raise UnexpectedAnswerError(
+                "The server no longer tells how many records the list has.", method="GET", path=self._source.path
+            )
+        self._lacking = again.total - given
+        self._last = math.ceil(again.total / self._source.size)
+        return self.learn((1, again))
+
+    def more(self) -> Callable[[], tuple[int, Page]] | None:
+        """The next page to read."""
+        if self._next >= self._last:
+            return None
+        self._next += 1
+        number = self._next
+        return lambda: (number, self._source.page(number))
+
+    def learn(self, read: tuple[int, Page]) -> Page:
+        """Take a page into account; gives what is new of it.
+
+        :param read: its number, and the page.
+        """
+        number, page = read
+        ids = self._source.ids(page)
+        new = bisect_left(ids, self._reach + 1)
+        if ids and number > 1 and ids[0] > self._reach + 1:
+            self._seams.append((self._reach, ids[0], number - 1))
+        self._lacking -= max(0, bisect_left(ids, self._highest + 1) - new)
+        self._reach = max(self._reach, ids[-1] if ids else -1)
+        return replace(page, records=page.records[new:], total=self._total)
+
+    def missed(self) -> Iterator[Page]:
+        """What was not given though it was there at the start, from the last page to the first, one at a time."""
+        if self._reach < self._highest:
+            self._seams.append((self._reach, self._highest + 1, self._last))
+        if not self._seams:
+            return
+        number, lowest = self._seams[-1][2], self._highest + 1
+        while self._lacking > 0 and number >= 1:
+            page = self._source.page(number)
+            ids = self._source.ids(page)
+            # What is above the lowest of the page before was there, or on a page before that.
+            new = [row for id_, row in zip(ids, page.records, strict=True) if id_ < lowest and self._in_seam(id_)]
+            self._lacking -= len(new)
+            if new:
+                yield replace(page, records=new, total=self._total)
+            if ids and ids[0] <= self._seams[0][0] + 1:
+                return
+            lowest = min(lowest, ids[0]) if ids else lowest
+            number = min(number - 1, page.last_page or number)
+
+    def _in_seam(self, id_: int) -> bool:
+        place = bisect_left(self._seams, (id_,)) - 1
+        return place >= 0 and self._seams[place][0] < id_ < self._seams[place][1]
 
 
 def _from(first: Page, source: Source) -> Iterator[Page]:
@@ -209,7 +353,7 @@ def _from(first: Page, source: Source) -> Iterator[Page]:
 
 
 def _trusted(page: Page, source: Source) -> bool:
-    """Tell whether what a first page says of its list fits together; if not, only the plain walk will do."""
+    """Tell whether what a first page says of its list fits together; if not, it is no ground for a count."""
     rows, total = len(page.records), page.total
     if total is None or rows > source.size or page.size not in {None, source.size}:
         return False
@@ -221,9 +365,9 @@ def _id(record: Record) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
 
 
-def _last_id(page: Page) -> int | None:
-    """The highest id of a page that is ordered by ids; None for an empty page or one that is not."""
+def _ids(page: Page) -> list[int] | None:
+    """The ids of a page; None if they are no whole numbers, or do not ascend."""
     ids = [_id(record) for record in page.records]
-    if not ids or None in ids or ids != sorted(set(ids)):  # type: ignore[type-var]
+    if None in ids or ids != sorted(set(ids)):  # type: ignore[type-var]
         return None
-    return ids[-1]
+    return ids  # type: ignore[return-value]

@@ -9,10 +9,12 @@ import pytest
 
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.testing import ProcessMakerServer
-from tests.standalone import Standalone, standalone
+from tests.standalone import standalone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.standalone import Standalone
 
 pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
 

@@ -1,0 +1,556 @@
+"""Every record that is there throughout comes exactly once, whatever comes and goes while a list is walked."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import re
+import threading
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_processmaker.client import (
+    InvalidInputError,
+    InvalidQueryError,
+    ServerError,
+    UnexpectedAnswerError,
+    walks,
+)
+from airflow_provider_processmaker.client.look_ahead import ahead
+from airflow_provider_processmaker.client.pmql import field
+from airflow_provider_processmaker.client.records import Page
+from airflow_provider_processmaker.client.walks import Source, by_key, by_pages
+from airflow_provider_processmaker.testing import ProcessMakerServer
+from tests.client.conftest import settings_for
+from tests.client.raw_server import RawServer, http
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from airflow_provider_processmaker.client import ProcessMakerClient
+    from tests.client.raw_server import Request, Wire
+
+    Connect = Callable[..., ProcessMakerClient]
+
+FIXED = settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+#: What happens before a call: rows that come, and the places of those that go.
+CHURN = st.lists(st.tuples(st.integers(0, 3), st.lists(st.integers(0, 40), max_size=3)), min_size=1, max_size=30)
+SIZES = st.integers(1, 7)
+WINDOWS = st.integers(1, 4)
+
+
+class Table:
+    """A table without a server: COUNT and SELECT as two steps, and a script of changes before each."""
+
+    def __init__(
+        self, ids: list[int], script: list[tuple[int, list[int]]], *, step: int = 1, returning: Sequence[int] = ()
+    ) -> None:
+        self.ids = ids
+        self.script = list(script)
+        self.step = step
+        self.throughout = set(ids)
+        self.ever = set(ids)
+        self.highest = max([*ids, *returning], default=0)
+        self.returning = list(returning)
+        self.calls = 0
+        self.lock = threading.Lock()
+
+    def change(self) -> None:
+        if not self.script:
+            return
+        come, go = self.script.pop(0)
+        for place in go:
+            if self.ids:
+                gone = self.ids.pop(place % len(self.ids))
+                self.throughout.discard(gone)
+        for _ in range(come):
+            self.highest += self.step
+            self.ids.append(self.highest)
+            self.ever.add(self.highest)
+        for id_ in self.returning[:1]:
+            self.returning.remove(id_)
+            self.ids = sorted({*self.ids, id_})
+            self.ever.add(id_)
+
+    def matching(self, pmql: str | None) -> list[int]:
+        if not pmql:
+            return list(self.ids)
+        python = pmql.replace("AND", "and").replace("OR", "or")
+        assert re.fullmatch(r"[()id<>=0-9 andor]*", python), python
+        code = compile(python, "pmql", "eval")
+        return [id_ for id_ in self.ids if eval(code, {"id": id_})]
+
+    def fetch(self, number: int, size: int, more: dict[str, Any]) -> Page:
+        with self.lock:
+            self.calls += 1
+            self.change()
+            total = len(self.matching(more.get("pmql")))
+            self.change()
+            found = self.matching(more.get("pmql"))
+            if more.get("order_direction") == "desc":
+                found.reverse()
+            rows = [{"id": id_} for id_ in found[(number - 1) * size : number * size]]
+            return Page(rows if total else [], total, max(1, -(-total // size)), size)
+
+    def source(self, size: int, pmql: str | None = None) -> Source:
+        def fetch(number: int, rows: int, more: dict[str, Any]) -> Page:
+            return self.fetch(number, rows, {"pmql": pmql, **more})
+
+        return Source(fetch, size, "/things", pmql=pmql)
+
+
+def out_of_step(jobs: Callable[[], Callable[[], Any] | None], window: int, learn: Callable[[Any], Any]) -> Any:
+    """``ahead`` in one thread: the jobs of a window run in an order that chance decides, the same each time."""
+    chance = random.Random(window)
+    waiting: list[list[Any]] = []
+    while True:
+        while len(waiting) < window and (job := jobs()) is not None:
+            waiting.append([job, None])
+        if not waiting:
+            return
+        # Any of them may have run before the first is done.
+        for slot in chance.sample(waiting, chance.randint(0, len(waiting))):
+            slot[1] = slot[1] or slot[0]()
+        job, result = waiting.pop(0)
+        yield learn(result or job())
+
+
+def ids_of(pages: Iterator[Page]) -> list[int]:
+    return [record["id"] for page in pages for record in page.records]
+
+
+def check(table: Table, ids: list[int]) -> None:
+    assert len(ids) == len(set(ids)), "none comes twice"
+    assert table.throughout <= set(ids), "none is missed"
+    assert set(ids) <= table.ever
+
+
+class TestAgainstATable:
+    """Thousands of walks, in which changes also fall between the server's count and its rows."""
+
+    @pytest.fixture(autouse=True)
+    def _chance(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walks, "ahead", out_of_step)
+
+    @settings(FIXED, max_examples=700)
+    @given(
+        ids=st.sets(st.one_of(st.integers(1, 60), st.integers(2**31, 2**53)), max_size=60),
+        size=SIZES, window=WINDOWS, script=CHURN, room=st.sampled_from([0, 150, 3000]),
+        back=st.lists(st.integers(1, 60), max_size=4),
+    )  # fmt: skip
+    def test_by_key(self, ids: set[int], size: int, window: int, script: Any, room: int, back: list[int]) -> None:
+        """Rows that come back do no harm."""
+        table = Table(sorted(ids), script, returning=[id_ for id_ in back if id_ not in ids])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(walks, "SEAMS_QUERY", room)
+            found = ids_of(by_key(table.source(size), window))
+        check(table, found)
+        if window == 1:
+            assert found == sorted(found)
+
+    @settings(FIXED, max_examples=700)
+    @given(
+        ids=st.sets(st.one_of(st.integers(1, 60), st.integers(2**31, 2**53)), max_size=60),
+        size=SIZES, window=WINDOWS, script=CHURN,
+    )  # fmt: skip
+    def test_by_pages(self, ids: set[int], size: int, window: int, script: Any) -> None:
+        table = Table(sorted(ids), script)
+        healed: list[Any] = []
+        with pytest.MonkeyPatch.context() as patch:
+            missed = walks._Counted.missed
+            patch.setattr(walks._Counted, "missed", lambda self: healed.append(0) or missed(self))
+            pages = [(len(healed), page) for page in by_pages(table.source(size), window)]
+        found = ids_of(page for _, page in pages)
+        before_healing = ids_of(page for healing, page in pages if not healing)
+        check(table, found)
+        assert before_healing == sorted(before_healing)
+
+    @settings(FIXED, max_examples=300)
+    @given(
+        count=st.integers(1, 120), gap=st.sampled_from([1, 3, 1_000_003]), size=SIZES, window=WINDOWS,
+        way=st.sampled_from([by_key, by_pages]), more=st.lists(st.integers(0, 2), max_size=9),
+    )  # fmt: skip
+    def test_only_what_came_late_changes_nothing(
+        self, count: int, gap: int, size: int, window: int, way: Any, more: list[int]
+    ) -> None:
+        """Without deletions all is ascending, and no call is made in vain."""
+        table = Table([1 + gap * number for number in range(count)], [(number, []) for number in more], step=gap)
+        found = ids_of(way(table.source(size), window))
+        check(table, found)
+        assert found == sorted(found)
+        pages = -(-len(table.ids) // size)
+        if way is by_pages:
+            # The highest id, and the first page once more. A row that came just then may make it look again.
+            spare = 2 if not any(more) or gap == 1 else 2 + pages
+        else:
+            # The proof that nothing follows, and the seams: a call for each 50 or so.
+            spare = 1 + (gap > 1 and window > 1) * -(-pages // 40)
+            spare += window if any(more) else 0
+        assert table.calls <= pages + spare
+
+    @pytest.mark.parametrize("window", [1, 4, 16])
+    @pytest.mark.parametrize("size", [1, 7, 100])
+    def test_calls_over_gaps_and_clusters(self, size: int, window: int) -> None:
+        chance = random.Random(size)
+        shapes = {
+            "dense": list(range(1, 301)),
+            "sparse": sorted(chance.sample(range(10**9), 300)),
+            "clusters": sorted({start + step for start in range(1, 10**9, 10**8) for step in range(30)}),
+            "one gap of millions": [*range(1, 151), *range(9_000_000, 9_000_150)],
+            "beyond 31 bits": list(range(2**31 - 150, 2**31 + 150)),
+        }
+        for shape, ids in shapes.items():
+            table = Table(ids, [])
+            assert ids_of(by_key(table.source(size), window)) == ids
+            pages = -(-len(ids) // size)
+            assert table.calls <= pages * 1.05 + 2, shape
+
+    def test_few_rows_of_a_wide_table(self) -> None:
+        table = Table(list(range(1, 2001)), [])
+        pmql = "id < 4 OR id > 1998"
+        assert ids_of(by_key(table.source(2, pmql), 4)) == [1, 2, 3, 1999, 2000]
+        assert table.calls <= 4
+
+    @pytest.mark.parametrize("way", [by_key, by_pages])
+    @pytest.mark.parametrize("window", [1, 4])
+    def test_all_go(self, way: Any, window: int) -> None:
+        for after in range(5):
+            table = Table(list(range(1, 30)), [(0, [])] * after + [(0, [0] * 40)])
+            check(table, ids_of(way(table.source(3), window)))
+
+    @pytest.mark.parametrize("window", [1, 4])
+    def test_the_highest_goes_each_time(self, window: int) -> None:
+        for way in (by_key, by_pages):
+            table = Table(list(range(1, 40)), [(1, [-1])] * 30)
+            check(table, ids_of(way(table.source(3), window)))
+
+    @pytest.mark.parametrize("way", [by_key, by_pages])
+    def test_one_deletion_costs_few_calls(self, way: Any) -> None:
+        """Where all ids are taken, the hole shows, and only the pages around it are read again."""
+        ids = list(range(1, 1001))
+        table = Table(list(ids), [(0, [])] * 100 + [(0, [0])])
+        check(table, ids_of(way(table.source(7), 4)))
+        assert table.calls <= -(-len(ids) // 7) + 8
+
+
+class TestTheProofHasTeeth:
+    """Take a mechanism away, and rows are missed."""
+
+    def missed(self, way: Any, *, quiet: int = 0) -> bool:
+        chance = random.Random(1)
+        for _ in range(400):
+            ids = sorted(chance.sample(range(1, 100), 30))
+            script = [(1, list[int]()) for _ in range(quiet)]
+            for _ in range(40):
+                gone = [chance.randint(0, 12) for _ in range(chance.choice([0, 1, 1, 5]))]
+                script.append((chance.randint(0, 1), gone))
+            table = Table(ids, script)
+            found = set(ids_of(way(table.source(3), 3)))
+            if not table.throughout <= found:
+                return True
+        return False
+
+    @pytest.fixture(autouse=True)
+    def _chance(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walks, "ahead", out_of_step)
+
+    def test_with_all_of_them(self) -> None:
+        assert not self.missed(by_key)
+        assert not self.missed(by_pages)
+
+    def test_by_key_without_the_seams(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walks._Behind, "_seamed", lambda self: iter(()))
+        assert self.missed(by_key)
+
+    def test_by_key_that_ends_at_the_first_empty_page(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        right = walks._Behind._rows_behind
+        monkeypatch.setattr(
+            walks._Behind, "_rows_behind", lambda self, page, number: right(self, page, number) if page.records else 0
+        )
+        assert self.missed(by_key)
+
+    def test_by_pages_without_healing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(walks._Counted, "missed", lambda self: iter(()))
+        assert self.missed(by_pages)
+
+    def test_forward_alone(self) -> None:
+        assert self.missed(lambda source, window: walks.forward(source))
+
+    def test_the_count_before_the_highest_id(self) -> None:
+        """A row that is added between the two would make up for one that is missed."""
+
+        def other_way_round(source: Source, window: int) -> Iterator[Page]:
+            again = source.page(1)
+
+            def fetch(number: int, size: int, more: dict[str, Any]) -> Page:
+                page = source.fetch(number, size, more)
+                if not more and fetched == [1]:
+                    page = dataclasses.replace(page, total=again.total)
+                fetched.extend([number] if not more else [])
+                return page
+
+            fetched: list[int] = []
+            return by_pages(dataclasses.replace(source, fetch=fetch), window)
+
+        assert self.missed(other_way_round, quiet=5)
+        assert not self.missed(by_pages, quiet=5)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[ProcessMakerServer, ProcessMakerClient]]:
+    from airflow_provider_processmaker.client import MemoryStore, ProcessMakerClient
+
+    with (
+        ProcessMakerServer(users=0) as server,
+        ProcessMakerClient(settings_for(server, read_timeout=20.0), token_store=MemoryStore()) as client,
+    ):
+        server.add_process("Churned", steps=("Wait",))
+        client.log_in()
+        yield server, client
+
+
+Running = tuple["ProcessMakerServer", "ProcessMakerClient"]
+
+
+class World:
+    """Rows of the stand-in, with a script of changes run before each call of a walk."""
+
+    def __init__(self, server: ProcessMakerServer, name: str, count: int, script: list[tuple[int, list[int]]]) -> None:
+        self.server, self.name, self.script = server, name, list(script)
+        for id_ in self.ids():
+            self.delete(id_)
+        self.add(count)
+        self.throughout, self.ever = set(self.ids()), set(self.ids())
+        server.faults.clear()
+        server.reset_calls()
+        server.faults.add("GET", f"/{name}", then=self.change, times=None)
+
+    def ids(self) -> list[int]:
+        if self.name == "users":
+            return [id_ for id_ in sorted(self.server.user_ids) if id_ != 1]
+        return [request.id for request in self.server.requests]
+
+    def add(self, count: int) -> None:
+        if self.name == "users":
+            self.server.add_users(count)
+        else:
+            self.server.add_requests("Churned", count)
+
+    def delete(self, id_: int) -> None:
+        (self.server.delete_user if self.name == "users" else self.server.delete_request)(id_)
+
+    def change(self) -> None:
+        if not self.script:
+            return
+        come, go = self.script.pop(0)
+        for place in go:
+            ids = self.ids()
+            if ids:
+                gone = ids[place % len(ids)]
+                self.throughout.discard(gone)
+                self.delete(gone)
+        self.add(come)
+        self.ever.update(self.ids())
+
+
+@settings(FIXED, max_examples=60)
+@given(name=st.sampled_from(["users", "requests"]), count=st.integers(0, 30), size=SIZES, window=WINDOWS, script=CHURN)
+def test_exactly_once_against_the_server(
+    running: Running, name: str, count: int, size: int, window: int, script: Any
+) -> None:
+    """By pages on users, by key on requests, one after the other and ahead."""
+    server, client = running
+    world = World(server, name, count, script)
+    found = [row["id"] for row in client.iter_records(name, page_size=size, look_ahead=window)]
+    assert len(found) == len(set(found))
+    assert world.throughout <= set(found)
+    assert set(found) - {1} <= world.ever
+    if window == 1 and name == "requests":
+        assert found == sorted(found)
+    pages = -(-(count + sum(come for come, _ in script) + 1) // size)
+    assert len(server.calls) <= 3 * pages + 6
+
+
+def test_another_filter_stays_in_force(running: Running) -> None:
+    server, client = running
+    world = World(server, "requests", 12, [])
+    for id_ in world.ids()[::2]:
+        server.complete_request(id_)
+    done = [row["id"] for row in client.iter_records("requests", page_size=2, pmql='status = "Completed"')]
+    assert done == world.ids()[::2]
+
+
+class TestWithoutAKey:
+    """Lists that turn out not to know ``id > n``, or not to heed it."""
+
+    @pytest.mark.parametrize("window", [1, 4])
+    @pytest.mark.parametrize("kind", ["refused", "failed", "ignored"])
+    def test_are_walked_by_pages(self, connect: Connect, kind: str, window: int) -> None:
+        def answer(request: Request, wire: Wire) -> bytes:
+            query = {name: values[0] for name, values in parse_qs(request.target.partition("?")[2]).items()}
+            if "id >" in query.get("pmql", "") and kind != "ignored":
+                return http(400 if kind == "refused" else 500, {"error": "PMQL error"})
+            ids = list(range(1, 24))
+            if query["order_direction"] == "desc":
+                ids.reverse()
+            page, size = int(query["page"]), int(query["per_page"])
+            meta = {"total": 23, "last_page": -(-23 // size), "per_page": size}
+            return http(200, {"data": [{"id": id_} for id_ in ids[(page - 1) * size : page * size]], "meta": meta})
+
+        with RawServer(answer, keep_alive=True) as server:
+            stream = connect(server, access_token="t").iter_records("settings", page_size=5, look_ahead=window)
+            assert [row["id"] for row in stream] == list(range(1, 24))
+
+    def test_one_that_forgets_it_on_the_way(self) -> None:
+        table = Table(list(range(1, 40)), [])
+
+        def fetch(number: int, size: int, more: dict[str, Any]) -> Page:
+            return table.fetch(number, size, {} if table.calls > 4 else more)
+
+        with pytest.raises(UnexpectedAnswerError, match="not in the order of ids"):
+            ids_of(by_key(Source(fetch, 3, "/things"), 1))
+
+    def test_without_meta_it_goes_on_until_nothing_comes(self) -> None:
+        table = Table(list(range(1, 40, 3)), [])
+
+        def fetch(number: int, size: int, more: dict[str, Any]) -> Page:
+            return Page(table.fetch(number, 2, more).records)
+
+        assert ids_of(by_key(Source(fetch, 5, "/things"), 4)) == table.ids
+
+
+class TestQueries:
+    @pytest.fixture
+    def filled(self, server: ProcessMakerServer) -> ProcessMakerServer:
+        server.add_process("Filled", steps=("Wait",))
+        server.add_requests("Filled", 12, [{"n": number} for number in range(12)])
+        server.reset_calls()
+        return server
+
+    def queries(self, server: ProcessMakerServer) -> list[str]:
+        return [parse_qs(call.query).get("pmql", [""])[0] for call in server.calls if "per_page" in call.query]
+
+    @pytest.mark.parametrize("window", [1, 3])
+    def test_an_or_does_not_escape(self, filled: ProcessMakerServer, client: ProcessMakerClient, window: int) -> None:
+        ids = [request.id for request in filled.requests]
+        low, high = ids[4], ids[8]
+        expected = [id_ for id_ in ids if id_ < low or id_ > high]
+        for pmql in (f"id < {low} OR id > {high}", (field("id") < low) | (field("id") > high)):
+            found = [row["id"] for row in client.iter_records("requests", page_size=2, look_ahead=window, pmql=pmql)]
+            assert found == expected
+        queries = self.queries(filled)
+        assert queries[0] == f"id < {low} OR id > {high}"
+        assert queries[1] == f"(id < {low} OR id > {high}) AND (id > {ids[1]})"
+
+    @pytest.mark.parametrize("pmql", ["id > 1) OR (id > 0", 'name = "x', "", "  ", "(id > 1", 5, ["id > 1"]])
+    def test_what_could_reach_out_is_refused_here(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, pmql: Any
+    ) -> None:
+        with pytest.raises(InvalidInputError):
+            list(client.iter_records("requests", pmql=pmql))
+        with pytest.raises(InvalidInputError):
+            client.count("requests", pmql=pmql)
+        assert filled.calls == []
+
+    @pytest.mark.parametrize("pmql", ["this is not valid ==", 'nosuch = "1"'])
+    @pytest.mark.parametrize("name", ["requests", "tasks", "processes"])
+    @pytest.mark.parametrize("count", [False, True])
+    def test_a_wrong_one_is_one_error(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, name: str, pmql: str, count: bool
+    ) -> None:
+        """400, 422 or 500, by list and by mistake."""
+        with pytest.raises(InvalidQueryError) as caught:
+            client.count(name, pmql=pmql) if count else list(client.iter_records(name, pmql=pmql))
+        assert caught.value.what == "ProcessMaker does not understand the query."
+        assert caught.value.status in {400, 422, 500}
+        assert caught.value.path == f"/api/1.0/{name}"
+        assert not caught.value.retryable
+
+    @pytest.mark.parametrize("name", ["requests", "tasks", "processes"])
+    def test_a_failure_that_is_not_its_fault(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, name: str
+    ) -> None:
+        filled.faults.add("GET", f"/{name}", status=500, times=None)
+        with pytest.raises(ServerError):
+            list(client.iter_records(name, pmql="id > 0"))
+
+    def test_a_stumble_is_got_over(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
+        filled.faults.add("GET", "/requests", status=500)
+        assert len(list(client.iter_records("requests", pmql="id > 0"))) == 12
+
+    def test_a_failure_on_the_way(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
+        """The query was answered before, so it is not to blame."""
+        filled.faults.add("GET", "/requests", status=500, after=3, times=None)
+        stream = client.iter_records("requests", pmql="id > 0", page_size=3, look_ahead=1)
+        assert len([next(stream) for _ in range(9)]) == 9
+        with pytest.raises(ServerError):
+            next(stream)
+
+    @pytest.mark.parametrize(
+        ("name", "query"),
+        [
+            ("users", {"pmql": "id > 1"}),
+            ("requests", {"status": "ACTIVE"}),
+            ("groups", {"page": 2}),
+            ("tasks", {"per_page": 5}),
+            ("users", {"filtre": "x"}),
+        ],
+    )
+    def test_what_a_list_does_not_know_is_an_error(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, name: str, query: dict[str, Any]
+    ) -> None:
+        with pytest.raises(InvalidInputError):
+            list(client.iter_records(name, **query))
+        assert filled.calls == []
+
+    def test_an_order_by_id_of_ones_own_is_ours(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
+        list(client.iter_records("requests", order_by="id", page_size=5))
+        assert any("id >" in query for query in self.queries(filled))
+
+
+class TestMemory:
+    """A list is never held: the peak does not grow with it."""
+
+    PAYLOAD = "x" * 200
+
+    def peak(self, connect: Connect, name: str, rows: int) -> int:
+        def answer(request: Request, wire: Wire) -> bytes:
+            query = {key: values[0] for key, values in parse_qs(request.target.partition("?")[2]).items()}
+            found = re.search(r"id > (\d+)", query.get("pmql", ""))
+            ids = range(int(found[1]) + 1 if found else 1, rows + 1)
+            if query["order_direction"] == "desc":
+                ids = ids[::-1]
+            page, size = int(query["page"]), int(query["per_page"])
+            data = [{"id": id_, "text": self.PAYLOAD} for id_ in ids[(page - 1) * size : page * size]]
+            meta = {"total": len(ids), "last_page": max(1, -(-len(ids) // size)), "per_page": size}
+            return http(200, {"data": data, "meta": meta})
+
+        with RawServer(answer, keep_alive=True) as server:
+            client = connect(server, access_token="t", read_timeout=20.0)
+            tracemalloc.start()
+            try:
+                count = sum(1 for _ in client.iter_records(name, page_size=200, look_ahead=4))
+                assert count == rows
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    @pytest.mark.parametrize("name", ["users", "requests"])
+    def test_it_is_flat(self, connect: Connect, name: str) -> None:
+        self.peak(connect, name, 2_000)
+        small, large = self.peak(connect, name, 2_000), self.peak(connect, name, 20_000)
+        assert large < small * 1.5 + 200_000
+        assert large < 20_000 * 200
+
+
+def test_the_order_of_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table above is walked with the real look-ahead too."""
+    assert walks.ahead is ahead
+    for way in (by_key, by_pages):
+        table = Table(list(range(1, 300, 2)), [(1, [3, 5])] * 20)
+        check(table, ids_of(way(table.source(4), 4)))
