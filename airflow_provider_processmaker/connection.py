@@ -6,13 +6,12 @@ Standard library only at import, since every Airflow process reads the table.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.connection_fields import Field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_processmaker.client.settings import Settings
 
 __all__ = ["CONNECTION_TYPE", "DEFAULT_CONNECTION", "FIELDS", "Field", "conn_fields", "field_behaviour", "parse"]
@@ -195,7 +194,7 @@ def parse(
     """
     from airflow_provider_processmaker.client.settings import Settings
 
-    stored = {**_known(extra or {}), "login": login, "password": password, "host": host}
+    stored = {**_known({} if extra is None else extra), "login": login, "password": password, "host": host}
     values = {field.argument: field.read(stored.get(field.name)) for field in FIELDS}
     values["base_url"] = _address(values["base_url"], port, (schema or "").strip().lower())
     values["headers"] = values["headers"] or {}
@@ -205,8 +204,11 @@ def parse(
 
 def _known(extra: Mapping[str, Any]) -> dict[str, Any]:
     """The extra without what is not ours, and with a warning about it."""
+    from airflow_provider_processmaker.client.errors import InvalidInputError
     from airflow_provider_processmaker.client.suggest import did_you_mean
 
+    if not isinstance(extra, Mapping):
+        raise InvalidInputError(f"The extra of the connection must be a JSON object, not {type(extra).__name__}.")
     prefix = f"extra__{CONNECTION_TYPE}__"  # as the form of old Airflow stored them
     names = {field.name for field in _EXTRA_FIELDS}
     found = {}
@@ -221,6 +223,7 @@ def _known(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _address(host: str | None, port: int | None, schema: str) -> str:
     """One URL from host, port and schema."""
+    from airflow_provider_processmaker.client.addresses import check_beginning
     from airflow_provider_processmaker.client.errors import InvalidInputError
 
     if not host:
@@ -229,11 +232,14 @@ def _address(host: str | None, port: int | None, schema: str) -> str:
             hint="Fill it with the address that you open in the browser, such as https://processmaker.example.com.",
         )
     host = host.strip()
+    if "@" in host.partition("/")[0] or "@" in host.rpartition("://")[2].partition("/")[0]:
+        raise InvalidInputError('"ProcessMaker URL" has a user name in it.', hint="Put it into the field for it.")
     if schema not in {"", "http", "https"}:
         raise InvalidInputError(
             f'The schema of the connection is "{schema}"; it can be http or https.',
             hint='A path belongs into "ProcessMaker URL".',
         )
+    check_beginning(host)
     given, _, rest = host.rpartition("://")
     if given and schema and given.lower() != schema:
         raise InvalidInputError(f'"ProcessMaker URL" begins with {given}://, but the schema is {schema}.')

@@ -114,7 +114,7 @@ def _boolean(field: Field, value: Any) -> bool:
 def _number(field: Field, value: Any) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _wrong(field, value, "a number") from None
     if isinstance(value, bool) or not math.isfinite(number):
         raise _wrong(field, value, "a number")
@@ -135,7 +135,7 @@ def _object(field: Field, value: Any) -> dict[str, str]:
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except ValueError:
-        raise _wrong(field, value, "a JSON object") from None
+        raise _wrong(field, value, "a JSON object, and this text is not valid JSON") from None
     if not isinstance(found, dict):
         raise _wrong(field, value, "a JSON object")
     for key, item in found.items():

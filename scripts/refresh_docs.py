@@ -31,7 +31,21 @@ def resources() -> str:
     return ", ".join(f"`{name}`" for name in RESOURCES)
 
 
-PARTS = {"connection.md": {"fields": fields}, "operators.md": {"resources": resources}}
+def lists() -> str:
+    """The table of lists."""
+    rows = ["| list | endpoint | needs | parameters | walked |", "|---|---|---|---|---|"]
+    for name, resource in RESOURCES.items():
+        path = resource.path if resource.path.startswith("/") else f"/{resource.path}"
+        needs = ", ".join(f"`{need}`" for need in (*resource.path_names, *resource.required))
+        parameters = ", ".join(f"`{parameter}`" for parameter in resource.parameters)
+        how = (
+            "by key" if resource.pmql and resource.order_by else "by checked pages" if resource.order_by else "by pages"
+        )
+        rows.append(f"| `{name}` | `{path}` | {needs} | {parameters} | {how if resource.paged else 'whole'} |")
+    return "\n" + "\n".join(rows) + "\n"
+
+
+PARTS = {"connection.md": {"fields": fields}, "lists.md": {"lists": lists}, "operators.md": {"resources": resources}}
 
 
 def renewed(page: str) -> str:

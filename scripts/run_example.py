@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib.util
-import io
 import json
 import logging
 import os
@@ -32,7 +31,12 @@ if TYPE_CHECKING:
 CONNECTION = "AIRFLOW_CONN_PROCESSMAKER_DEFAULT"
 SHOWN = 10
 #: Settings of the caller's environment that hold here too: the provider's own, and how much is logged.
-KEPT = ("AIRFLOW__PROCESSMAKER__", "AIRFLOW__LOGGING__LOGGING_LEVEL")
+KEPT = ("AIRFLOW__PROCESSMAKER__", "AIRFLOW__LOGGING__LOGGING_LEVEL", "AIRFLOW__LOGGING__NAMESPACE_LEVELS")
+#: Airflow's own chatter is of no use here; what the provider and its tasks say is.
+LOGGING = {
+    "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+    "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_processmaker=INFO airflow.task=INFO",
+}
 
 
 class TokenCalls(logging.Handler):
@@ -140,6 +144,8 @@ def prepare_airflow(home: Path, dag_file: Path) -> None:
         # What the caller set for an Airflow of his own (its database!) is not for this one.
         if name == "AIRFLOW_CONFIG" or (name.startswith("AIRFLOW__") and not name.startswith(KEPT)):
             del os.environ[name]
+    for name, value in LOGGING.items():
+        os.environ.setdefault(name, value)
     os.environ |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
@@ -151,7 +157,7 @@ def prepare_airflow(home: Path, dag_file: Path) -> None:
     print("Preparing Airflow ...", flush=True)
     # Its import and its first database tell much that is of no use here.
     logging.disable(logging.WARNING)
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from airflow.utils.db import initdb
 

@@ -12,7 +12,7 @@ from airflow_provider_processmaker.client.errors import InvalidInputError
 if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
-__all__ = ["check_proxy", "normalise_base_url", "proxy_passwords"]
+__all__ = ["check_beginning", "check_proxy", "normalise_base_url", "proxy_passwords"]
 
 _LABEL = re.compile(r"(?i)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
@@ -43,7 +43,18 @@ def normalise_base_url(url: str, *, allow_http: bool = False) -> str:
     return f"{scheme}://{netloc}{_strip_api(path)}"
 
 
+def check_beginning(text: str) -> None:
+    """Refuse an address with a slip in its scheme, such as ``https:/host``: it would name a host called "https".
+
+    :param text: the address.
+    :raises InvalidInputError: for one.
+    """
+    if re.match(r"(?i)https?:/*(?=[^/\d]|$)", text) and not re.match(r"(?i)https?://[^/]", text):
+        raise InvalidInputError(f"The address {_shown(text)} does not begin with https:// or http://.")
+
+
 def _split(text: str) -> tuple[str, str, int | None, str]:
+    check_beginning(text)
     if "://" not in text:
         text = f"https://{_bracket_ipv6(text)}"
     try:

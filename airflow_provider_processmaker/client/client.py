@@ -150,11 +150,16 @@ class ProcessMakerClient:
         """
         method = http_method(method)
         if json is not None and method in SAFE_METHODS:
-            raise InvalidInputError(f"A {method} has no body.", hint="Give the values as params.")
+            raise InvalidInputError(f"A {method} has no body.", hint="Give the values as query parameters.")
         if read_timeout is not None:
             check_range("read_timeout", read_timeout, 0.001, MAX_TIMEOUT)
         url = endpoint_url(self.settings.base_url, endpoint)
         body = None
+        if isinstance(json, str):
+            raise InvalidInputError(
+                "The body is a text, and ProcessMaker wants a JSON object.",
+                hint="Give a dict; for a template that makes one, set render_template_as_native_obj=True on the DAG.",
+            )
         if json is not None:
             body = encode_json(json)
             warn_of_rewriting(method, url, json)

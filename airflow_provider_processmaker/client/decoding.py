@@ -40,6 +40,7 @@ class Answer:
     :param headers: headers of the answer, found by any case.
     :param body: the unpacked bytes; of an error only the first ones.
     :param scrub: takes our secrets out of what the server says.
+    :param server: address of the server.
     """
 
     method: str
@@ -48,11 +49,12 @@ class Answer:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     scrub: Callable[[str], str] = field(default=str, repr=False)
+    server: str | None = None
 
     @property
     def where(self) -> dict[str, Any]:
         """Keyword arguments of an error about this answer."""
-        return {"method": self.method, "path": self.path, "status": self.status}
+        return {"method": self.method, "path": self.path, "status": self.status, "server": self.server}
 
     def json(self) -> Any:
         """The body as Python values; None for an empty one.

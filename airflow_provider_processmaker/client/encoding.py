@@ -44,7 +44,7 @@ def endpoint_url(base_url: str, endpoint: str) -> str:
     path = _on_this_server(base_url, endpoint.strip())
     if "?" in path or "#" in path:
         raise InvalidInputError(
-            f"The endpoint {endpoint!r} has a query string or a fragment.", hint="Give the query as params."
+            f"The endpoint {endpoint!r} has a query string or a fragment.", hint="Give the query as query parameters."
         )
     if any(part in {".", ".."} for part in unquote(path).split("/")) or "\\" in unquote(path):
         raise InvalidInputError(f"The endpoint {endpoint!r} leaves the API.", hint='Write the path without "..".')
@@ -59,8 +59,8 @@ def endpoint_url(base_url: str, endpoint: str) -> str:
 def _on_this_server(base_url: str, endpoint: str) -> str:
     if "://" not in endpoint.partition("?")[0] and not endpoint.startswith("//"):
         return endpoint
-    if endpoint.startswith(f"{base_url}/"):
-        return endpoint.removeprefix(base_url)
+    if endpoint[: len(base_url)].lower() == base_url.lower() and endpoint[len(base_url) :][:1] == "/":
+        return endpoint[len(base_url) :]
     other = re.match(r"[^/]*//(?:[^/@]*@)?([\w.:-]*)", endpoint)
     raise InvalidInputError(
         f"The endpoint is a URL on {(other and other.group(1)) or 'another server'}, "
@@ -107,7 +107,9 @@ def encode_json(value: Any, *, what: str = "json") -> bytes:
         place = _first_bad(value, what)
         raise InvalidInputError(
             f"The body cannot be encoded as JSON: {place or error}.",
-            hint="Dates go as texts (isoformat), decimals as numbers or texts.",
+            hint="Dates go as texts (isoformat), decimals as numbers or texts."
+            if place and " is a " in place
+            else None,
         ) from None
 
 

@@ -57,6 +57,7 @@ class ProcessMakerError(Exception):
     :param status: HTTP status of the answer, if there was one.
     :param server_message: what the server said, cut to a readable length.
     :param details: validation messages by field, as ProcessMaker sends them with 422.
+    :param server: address of the server.
     :param hint: one sentence: what to do next.
     :param retry_after: seconds that the server asks us to wait.
     """
@@ -70,6 +71,7 @@ class ProcessMakerError(Exception):
         *,
         method: str | None = None,
         path: str | None = None,
+        server: str | None = None,
         status: int | None = None,
         server_message: str | None = None,
         details: dict[str, list[str]] | None = None,
@@ -80,6 +82,7 @@ class ProcessMakerError(Exception):
         self.what = what
         self.method = method
         self.path = path
+        self.server = server
         self.status = status
         self.server_message = quote(server_message) if server_message else None
         self.details = details or {}
@@ -90,12 +93,15 @@ class ProcessMakerError(Exception):
         """The whole story on one line."""
         parts = [self.what]
         where = " ".join(str(part) for part in (self.method, self.path) if part)
+        if self.server and where:
+            where = f"{where} at {self.server}"
         if self.status is not None:
             where = f"{where} answered {self.status}".strip()
         if where:
             parts.append(f"({where})")
         if self.server_message:
-            parts.append(f"The server says: {self.server_message}")
+            end = "" if self.server_message[-1] in ".!?" else "."
+            parts.append(f'The server says: "{self.server_message}"{end}')
         if self.details:
             listed = "; ".join(f"{field}: {' '.join(texts)}" for field, texts in self.details.items())
             parts.append(f"Details: {quote(listed)}")

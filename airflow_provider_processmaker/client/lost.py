@@ -93,6 +93,7 @@ def lost_answer(problem: ProcessMakerError) -> UnknownOutcomeError:
         f"The answer to a write was lost: {problem.what} It may or may not have been done.",
         method=problem.method,
         path=problem.path,
+        server=problem.server,
         status=problem.status,
         hint="Look before sending it again.",
     )

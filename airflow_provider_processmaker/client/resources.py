@@ -38,6 +38,7 @@ class Resource:
     :param size_parameter: what the list calls the rows a page.
     :param fixed: parameters that every call of it has.
     :param required: parameters that it does not do without.
+    :param choices: parameters that take only some values; with any other the list would be empty without a word.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Resource:
     size_parameter: str = "per_page"
     fixed: tuple[tuple[str, str], ...] = ()
     required: tuple[str, ...] = ()
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def pmql(self) -> bool:
@@ -82,8 +84,15 @@ class Resource:
         missing = [name for name in self.path_names if not _is_id(rest.get(name))]
         if missing:
             raise InvalidInputError(
-                f'The list "{self.name}" needs {", ".join(missing)}.', hint="It is an id: a number or a text."
+                f'The list "{self.name}" needs {", ".join(missing)}.',
+                hint="It goes into the query: an id, a number or a text.",
             )
+        for name, values in self.choices:
+            if name in rest and rest[name] not in values:
+                raise InvalidInputError(
+                    f'The list "{self.name}" knows no {name} {rest[name]!r}.',
+                    hint=did_you_mean(str(rest[name]), values),
+                )
         lacking = [name for name in self.required if rest.get(name) is None]
         if lacking:
             raise InvalidInputError(f'The list "{self.name}" needs {", ".join(lacking)}.')
@@ -100,9 +109,11 @@ _TASK_PARAMETERS = (
     "statusfilter", "overdue", "non_system", "all_tasks", "processesIManage",
 )  # fmt: skip
 
+USER_STATUSES = ("ACTIVE", "INACTIVE", "BLOCKED", "OUT_OF_OFFICE", "SCHEDULED")
+
 _TABLE = (
     # People.
-    Resource("users", "users", parameters=(*COMMON, "status", "exclude_ids")),
+    Resource("users", "users", parameters=(*COMMON, "status", "exclude_ids"), choices=(("status", USER_STATUSES),)),
     Resource("deleted_users", "deleted_users"),
     Resource("user_tokens", "users/{user_id}/tokens", order_by=None, page_size=100, parameters=()),
     Resource("groups", "groups", parameters=(*COMMON, "include", "status")),
@@ -118,7 +129,14 @@ _TABLE = (
         page_size=100,
         parameters=(*COMMON, "include", "without_event_definitions"),
     ),
-    Resource("start_events", "processes/{process_id}/start_events", order_by=None, parameters=(), paged=False),
+    # Described as processes/{processId}/start_events, a route that there is not.
+    Resource(
+        "start_events",
+        "process_bookmarks/processes/{process_id}/start_events",
+        order_by=None,
+        parameters=(),
+        paged=False,
+    ),
     Resource("process_categories", "process_categories"),
     Resource("screens", "screens", page_size=100, parameters=(*COMMON, "include", "exclude", "pmql")),
     Resource("screen_categories", "screen_categories"),

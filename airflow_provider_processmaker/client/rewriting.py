@@ -24,6 +24,8 @@ MOST_NAMED = 10
 
 # What PHP's strip_tags takes for a tag: a "<" that no space follows, up to the next ">".
 _TAG = re.compile(r"<(?!\s)[^>]*>")
+# What PHP's is_numeric takes for a number.
+_NUMERIC = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 # Laravel trims more than str.strip() does.
 _BLANK = " \t\n\r\0\x0b\x0c\x85\xa0\u1680\u180e\u200b\u200e\u200f\u2028\u2029\u202f\u205f\u3000\ufeff"
 _UNTRIMMED = frozenset({"password", "password_confirmation", "current_password"})
@@ -107,8 +109,10 @@ def _changes(name: str, value: Any, depth: int, rules: _Rules) -> Iterator[str]:
         yield from _text_changes(name, value, depth, rules)
     elif isinstance(value, dict) and not value and depth:
         yield "is an empty object: it comes back as []"
-    elif isinstance(value, dict) and value and all(re.fullmatch(r"-?\d+", str(key)) for key in value):
+    elif isinstance(value, dict) and value and all(_NUMERIC.fullmatch(str(key)) for key in value):
         yield "is an object of numeric keys only: it comes back as a list, without them"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield "is beyond 64 bits: it loses its last digits"
 
 
 def _text_changes(name: str, text: str, depth: int, rules: _Rules) -> Iterator[str]:

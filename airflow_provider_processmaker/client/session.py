@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from requests.auth import AuthBase
 
 from airflow_provider_processmaker.client.decoding import error_of
-from airflow_provider_processmaker.client.errors import UnauthenticatedError
+from airflow_provider_processmaker.client.errors import ForbiddenError, UnauthenticatedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +97,10 @@ class ApiSession:
             answer = self._after_refusal(call, answer, used)
         if 200 <= answer.status < 300:
             return answer
-        raise error_of(answer, idempotent=call.repeatable)
+        error = error_of(answer, idempotent=call.repeatable)
+        if isinstance(error, ForbiddenError) and self.settings.username:
+            error.what = f'The user "{self.settings.username}" lacks the permission.'
+        raise error
 
     def token(self) -> Token:
         """The token to use now; asks the server for one if need be."""
@@ -152,7 +155,11 @@ class ApiSession:
             refused = latest
         if self._works(refused):
             raise _wrong_path(answer)
-        renewed = self.tokens.renew(refused)
+        try:
+            renewed = self.tokens.renew(refused)
+        except UnauthenticatedError as error:
+            error.method, error.path, error.server = answer.method, answer.path, answer.server
+            raise
         answer, _ = self._send(call, lambda: renewed)
         if answer.status == 401 and self._works(renewed):
             raise _wrong_path(answer)

@@ -181,10 +181,12 @@ class Transport:
             body = b""  # the status has told what matters
         finally:
             response.close()
-        return Answer(call.method or "", _path(call), status, response.headers, body, self.scrub)
+        return Answer(
+            call.method or "", _path(call), status, response.headers, body, self.scrub, self.settings.base_url
+        )
 
-    @staticmethod
     def _after_fault(
+        self,
         call: requests.PreparedRequest,
         error: BaseException,
         attempts: Attempts,
@@ -194,6 +196,7 @@ class Transport:
     ) -> tuple[str, float]:
         """What happened and how long to pause before the next attempt; raises if there is none."""
         problem: ProcessMakerError = transport_error(error, call.method or "", _path(call), timeout)
+        problem.server = self.settings.base_url
         if not repeatable and not never_arrived(error) and not isinstance(problem, InvalidInputError):
             raise lost_answer(problem) from None
         pause = attempts.pause() if problem.retryable else None

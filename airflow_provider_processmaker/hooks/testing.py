@@ -47,7 +47,7 @@ def check(client: ProcessMakerClient) -> tuple[bool, str]:
     try:
         user = client.whoami()
     except UnauthenticatedError as error:
-        return False, f"Login: {error}"
+        return False, _told(error, where, otherwise="Login")
     except ProcessMakerError as error:
         return False, _told(error, where, otherwise="Not a ProcessMaker 4")
     role = "an administrator" if user.get("is_administrator") else "no administrator"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
 
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.operators.query import checked_query
-from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
+from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_limits, check_size, checked_xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 __all__ = ["ProcessMakerApiOperator"]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class ProcessMakerApiOperator(BaseOperator):
@@ -79,8 +81,16 @@ class ProcessMakerApiOperator(BaseOperator):
 
         :param context: Airflow's context.
         """
+        from airflow_provider_processmaker.client.errors import InvalidInputError
+
+        with failing_at_once(self.processmaker_conn_id):
+            check_limits(max_bytes=self.max_bytes)
+            if self.response_filter is not None and not callable(self.response_filter):
+                raise InvalidInputError(
+                    f"response_filter must be a function, not {type(self.response_filter).__name__}."
+                )
         own_params = self.render_template(self._own_params(), context)
-        with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+        with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             answer = client.request(
                 self.method,
                 self.endpoint,
@@ -88,8 +98,21 @@ class ProcessMakerApiOperator(BaseOperator):
                 json=self.json,
                 idempotent=self.idempotent,
             )
-            result = self.response_filter(answer) if self.response_filter else answer
-            return check_size(result, max_bytes=self.max_bytes)
+        if self.idempotent or self.method.strip().upper() in SAFE_METHODS:
+            with failing_at_once(self.processmaker_conn_id):
+                return self._result(answer)
+        try:
+            return checked_xcom(self._result(answer))
+        except Exception as error:
+            # An automatic retry would make the call once more.
+            raise AirflowFailException(
+                f"{self.method} {self.endpoint} was done, but its result cannot be given on: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _result(self, answer: Any) -> Any:
+        result = self.response_filter(answer) if self.response_filter else answer
+        return check_size(result, max_bytes=self.max_bytes)
 
     def _own_params(self) -> dict[str, Any]:
         """The params of this task, without what Airflow merged into them from the DAG."""

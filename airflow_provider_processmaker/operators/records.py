@@ -9,8 +9,8 @@ from airflow.providers.common.compat.sdk import BaseOperator
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
-from airflow_provider_processmaker.operators.query import list_query
-from airflow_provider_processmaker.operators.xcom import MAX_BYTES, MAX_RECORDS, collect
+from airflow_provider_processmaker.operators.query import checked_ids, list_query
+from airflow_provider_processmaker.operators.xcom import MAX_BYTES, MAX_RECORDS, check_limits, collect, seen_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,12 +75,17 @@ class ProcessMakerListOperator(BaseOperator):
         return self._list(self.resource, self.query)
 
     def _list(self, resource: str, query: dict[str, Any] | None) -> list[dict[str, Any]] | int:
-        with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+        from airflow_provider_processmaker.client.errors import InvalidInputError
+
+        with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
+            check_limits(max_records=self.max_records, max_bytes=self.max_bytes)
+            if self.count_only and self.fields:
+                raise InvalidInputError("count_only gives a number, and fields choose of records: one of the two.")
             if self.count_only:
                 return client.count(resource, **list_query(query))
             records = client.iter_records(resource, fields=self.fields, **list_query(query))
             found = collect(records, max_records=self.max_records, max_bytes=self.max_bytes)
-        self.log.info("Listed %d records of %s.", len(found), resource)
+        self.log.info("Listed %d records of %s%s.", len(found), resource, seen_by(resource))
         return found
 
 
@@ -136,4 +141,6 @@ class ProcessMakerListUsersOperator(ProcessMakerListOperator):
         :param context: Airflow's context.
         """
         del context
-        return self._list("users", {"status": self.status, "filter": self.filter, "exclude_ids": self.exclude_ids})
+        with failing_at_once(self.processmaker_conn_id):
+            query = {"status": self.status, "filter": self.filter, "exclude_ids": checked_ids(self.exclude_ids)}
+        return self._list("users", query)

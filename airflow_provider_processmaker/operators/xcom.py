@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAX_BYTES", "MAX_RECORDS", "check_size", "collect"]
+__all__ = ["MAX_BYTES", "MAX_RECORDS", "check_limits", "check_size", "checked_xcom", "collect", "seen_by"]
 
 #: An XCom is a row of Airflow's database. These limits are generous for that, and far from what breaks it.
 MAX_RECORDS = 10_000
@@ -44,6 +44,28 @@ def collect(records: Iterable[dict[str, Any]], *, max_records: int, max_bytes: i
     return found
 
 
+def check_limits(**limits: Any) -> None:
+    """Refuse a limit that is none.
+
+    :param limits: by their names.
+    :raises InvalidInputError: for one that is no whole number above 0.
+    """
+    from airflow_provider_processmaker.client.errors import InvalidInputError
+
+    for name, limit in limits.items():
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise InvalidInputError(f"{name} must be a whole number from 1, not {limit!r}.")
+
+
+def seen_by(resource: str) -> str:
+    """A word for the log about a list that leaves out what its reader may not see.
+
+    :param resource: name of the list.
+    """
+    shortened = {"requests", "tasks", "cases", "group_members", "start_processes"}
+    return ", those that the user of the connection may see" if resource in shortened else ""
+
+
 def check_size(value: Any, *, max_bytes: int) -> Any:
     """The value itself, if its JSON is small enough for an XCom.
 
@@ -59,6 +81,18 @@ def check_size(value: Any, *, max_bytes: int) -> Any:
             f"The answer is {size:,} bytes of JSON, more than {max_bytes:,} (max_bytes).",
             hint="Keep less of it with response_filter, ask for less, or raise the limit.",
         )
+    return value
+
+
+def checked_xcom(value: Any) -> Any:
+    """The value itself, if Airflow can keep it as an XCom.
+
+    :param value: a result.
+    :raises Exception: what Airflow raises if it cannot.
+    """
+    from airflow.providers.common.compat.sdk import XCom
+
+    XCom.serialize_value(value)
     return value
 
 

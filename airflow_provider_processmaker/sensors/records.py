@@ -59,7 +59,7 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
         :param context: Airflow's context.
         """
         del context
-        with failing_at_once(), ProcessMakerHook(self.processmaker_conn_id).client as client:
+        with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             wanted = _number(self.at_least)
             found = client.count(self.resource, **list_query(self.query))
         self.log.info("%s: %d records of the %d that are waited for.", self.resource, found, wanted)

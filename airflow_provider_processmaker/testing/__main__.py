@@ -20,6 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--users", type=int, default=500, help="how many users it knows (default: %(default)s)")
     parser.add_argument("--access-token-seconds", type=float, default=_YEAR, help="life of an access token")
     parser.add_argument("--refresh-token-seconds", type=float, default=_YEAR, help="life of a refresh token")
+    parser.add_argument("--client-secret", help="of the client for the password grant (default: made up)")
     parser.add_argument("--no-throttle", action="store_true", help="allow any number of token calls")
     parser.add_argument("--processes", action="store_true", help="have example processes, such as Simple Task (2)")
     return parser
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.refresh_token_seconds,
         options.port,
         host=options.host,
+        client_secret=options.client_secret,
         throttle=None if options.no_throttle else 60,
     )
     if options.processes:
@@ -58,6 +60,11 @@ def main(arguments: list[str] | None = None) -> int:
     with server:
         sys.stdout.write(f"{server.conn_uri}\n")
         sys.stdout.flush()
+        sys.stderr.write(
+            f"A stand-in ProcessMaker at {server.url}; user admin, password admin123. Put the line above, in quotes, "
+            "into AIRFLOW_CONN_PROCESSMAKER_DEFAULT. Ctrl-C ends it.\n"
+        )
+        sys.stderr.flush()
         done.wait()
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -69,6 +70,10 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
+# What PHP's is_numeric takes for a number.
+_NUMERIC = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
 def as_stored(value: Any) -> Any:
     """
     What comes back of JSON once it was a PHP array: ``{}`` is ``[]``, an object with numeric keys only is a list.
@@ -76,7 +81,7 @@ def as_stored(value: Any) -> Any:
     :param value: the decoded JSON.
     """
     if isinstance(value, dict):
-        if all(key.isdigit() for key in value):
+        if all(_NUMERIC.fullmatch(key) for key in value):
             return [as_stored(item) for item in value.values()]
         return {key: as_stored(item) for key, item in value.items()}
     if isinstance(value, list):

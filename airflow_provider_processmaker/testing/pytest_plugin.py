@@ -39,6 +39,10 @@ def processmaker_server() -> Iterator[ProcessMakerServer]:
 
 @pytest.fixture
 def processmaker_connection(processmaker_server: ProcessMakerServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The id of an Airflow connection to the stand-in server, set in the environment for this test."""
+    """The id of an Airflow connection to the stand-in server, set in the environment for this test.
+
+    Tokens stay in memory, so that the test leaves nothing in the home of Airflow.
+    """
+    monkeypatch.setenv("AIRFLOW__PROCESSMAKER__TOKEN_CACHE", "memory")
     monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", processmaker_server.conn_uri)
     return "processmaker_default"

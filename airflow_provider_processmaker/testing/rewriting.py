@@ -12,7 +12,7 @@ _UNTRIMMED = frozenset({"password", "password_confirmation"})
 _TAGS = re.compile(r"<!--.*?-->|<(?!\s)[^>]*>", re.DOTALL)
 _FORM_TAGS = re.compile(r"</?(?:form|input|label|button|select|option|textarea|fieldset)\b[^>]*>", re.IGNORECASE)
 _MUSTACHES = re.compile(r"\{\{|\}\}")
-_BLANK = " \t\n\r\0\x0b\x0c\u200e\u200f\ufeff\u00a0\u2028\u2029"
+_BLANK = " \t\n\r\0\x0b\x0c\u200b\u200e\u200f\ufeff\u00a0\u2028\u2029"
 
 
 def clean(values: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def test_button_with_an_access_token(server: ProcessMakerServer, monkeypatch: py
     worked, message = connect(monkeypatch, json.dumps(connection)).test_connection()
     assert not worked
     assert message.startswith("Login: ProcessMaker does not accept the access token")
+    assert server.url in message
     assert token not in message
 
 
@@ -89,7 +90,7 @@ def closed_port() -> int:
         ("Login: ProcessMaker refuses the client", "Enable Password Grant"),
         ("Login: This ProcessMaker offers no password grant", "4.14.2"),
         ("Login: ProcessMaker has had too many calls", "Wait"),
-        ("Permission: The user of the connection lacks", "Admin > Users"),
+        ('Permission: The user "admin" lacks the permission', "Admin > Users"),
         ("Server: ProcessMaker is not available", "503"),
         ("Not a ProcessMaker 4: A web page came", "Sign in here"),
         ("Not a ProcessMaker 4: There is no ProcessMaker token endpoint", "without a path of something else"),
@@ -230,6 +231,34 @@ def test_config_list_shows_the_options() -> None:
 
     for name in OPTIONS:
         assert name in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [("[1, 2]", "not a JSON object"), ('"x"', "not a JSON object"), ("{not json", "not valid JSON")],
+)
+def test_an_extra_that_is_no_object(monkeypatch: pytest.MonkeyPatch, extra: str, words: str) -> None:
+    connection = {"conn_type": "processmaker", "host": "pm.example.com", "extra": extra}
+
+    worked, message = connect(monkeypatch, json.dumps(connection)).test_connection()
+
+    assert not worked
+    assert message.startswith("Settings: The extra of the connection is")
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    "host", ["https://bob:SECRETpw@pm.example.com", "bob:SECRETpw@pm.example.com", "https:/pm.example.com", "https:pm"]
+)
+def test_a_slip_in_the_address_is_told_without_a_secret(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    connection = {"conn_type": "processmaker", "host": host, "port": 443, "extra": {"access_token": "token-text"}}
+
+    worked, message = connect(monkeypatch, json.dumps(connection)).test_connection()
+
+    assert not worked
+    assert message.startswith("Settings: ")
+    assert "SECRETpw" not in message
+    assert "user name in it" in message if "@" in host else "does not begin with https://" in message
 
 
 @pytest.mark.parametrize("conn_uri_form", [True, False])

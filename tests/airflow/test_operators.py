@@ -83,6 +83,24 @@ def test_list_operator_maps_over_resources(server: Any, run_dag: RunDag) -> None
         ("ProcessMakerApiOperator(task_id='t', endpoint='users', method='GETT')", 'Did you mean "GET"?'),
         ("ProcessMakerApiOperator(task_id='t', endpoint='users', method='POST', json={'a': {1, 2}})", "is a set"),
         ("ProcessMakerListUsersOperator(task_id='t', processmaker_conn_id='nosuch')", "nosuch"),
+        ("ProcessMakerListUsersOperator(task_id='t', status='GONE')", "knows no status 'GONE'"),
+        ("ProcessMakerListUsersOperator(task_id='t', status=['ACTIVE', 'BLOCKED'])", "knows no status ['ACTIVE'"),
+        ("ProcessMakerListUsersOperator(task_id='t', exclude_ids='three')", "whole numbers, not 'three'"),
+        ("ProcessMakerListUsersOperator(task_id='t', max_records=None)", "max_records must be a whole number"),
+        ("ProcessMakerListUsersOperator(task_id='t', count_only=True, fields=['id'])", "one of the two"),
+        (
+            "ProcessMakerListOperator(task_id='t', resource='users', query={'look_ahead': 2})",
+            "a field of the connection",
+        ),
+        ("ProcessMakerApiOperator(task_id='t', endpoint='users', response_filter='x')", "must be a function, not str"),
+        (
+            "ProcessMakerApiOperator(task_id='t', endpoint='users', max_bytes='many')",
+            "max_bytes must be a whole number",
+        ),
+        (
+            "ProcessMakerApiOperator(task_id='t', endpoint='groups', method='POST', json='{}')",
+            "render_template_as_native",
+        ),
     ],
 )
 def test_bad_input_fails_at_once_and_sends_nothing(server: Any, run_dag: RunDag, task: str, words: str) -> None:
@@ -174,6 +192,76 @@ def test_count_only_asks_for_one_row(server: Any, run_dag: RunDag) -> None:
 
     assert outcome.results == {"users": 504, "inactive": 39}
     assert all("per_page=1" in call.query for call in calls(server, "users"))
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        ("response_filter=lambda group: group['nope']", "KeyError"),
+        ("response_filter=lambda group: {1: object()}", "was done, but its result"),
+        ("max_bytes=1", "max_bytes"),
+    ],
+)
+def test_a_write_that_was_done_is_not_done_again_for_its_result(
+    server: Any, run_dag: RunDag, result: str, words: str
+) -> None:
+    outcome = run_dag(
+        f"""
+        ProcessMakerApiOperator(
+            task_id="t", method="POST", endpoint="groups", json={{"name": "Once", "status": "ACTIVE"}},
+            retries=3, retry_delay=0.1, {result},
+        )
+        """
+    )
+
+    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
+    assert len(calls(server, "groups")) == 1
+    assert "POST groups was done" in str(outcome.errors[0])
+    assert words in str(outcome.errors[0])
+
+
+def test_ids_from_a_template(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerListUsersOperator(task_id="a", filter="user000", exclude_ids="{{ [6, 7] }}", fields=["id"])
+        ProcessMakerListUsersOperator(task_id="b", filter="user000", exclude_ids="6,7", fields=["id"])
+        """
+    )
+
+    assert outcome.results["a"] == outcome.results["b"]
+    assert [user["id"] for user in outcome.results["a"]] == [8, 9, 10, 11, 12, 13, 14]
+
+
+def test_errors_name_connection_server_and_user(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PM_BOB", server.connection_uri("bob", "Bob-pass1!"))
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', processmaker_conn_id='pm_bob')")
+
+    text = str(outcome.errors[0])
+    assert 'The user "bob" lacks the permission.' in text
+    assert f"GET /api/1.0/users at {server.url} answered 403" in text
+    assert "[connection pm_bob]" in text
+
+    server.stop()
+    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', processmaker_conn_id='pm_bob')")
+    assert f"at {server.url}" in str(outcome.errors[0])
+    assert "[connection pm_bob]" in str(outcome.errors[0])
+
+
+def test_in_a_task_the_errors_can_fail_at_once_too(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        from airflow_provider_processmaker.hooks.failing import failing_at_once
+
+        @task(retries=3, retry_delay=dt.timedelta(seconds=0.1))
+        def look():
+            with failing_at_once(), ProcessMakerHook().client as client:
+                client.get("groups/99999")
+
+        look()
+        """
+    )
+
+    assert (outcome.states["look"], outcome.tries["look"]) == ("failed", 1)
 
 
 @pytest.mark.parametrize(

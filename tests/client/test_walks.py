@@ -216,6 +216,22 @@ class TestAgainstATable:
         assert ids_of(by_key(table.source(2, pmql), 4)) == [1, 2, 3, 1999, 2000]
         assert table.calls <= 4
 
+    def test_one_comes_back_between_the_count_and_the_rows_of_the_last_page(self) -> None:
+        """It pushes the last row off a page that was full by the count."""
+        ids = [1, 2, 3, 4, 5, 6, 8, 9, 10, 11]
+        table = Table(ids, [(0, [])] * 9, returning=[1, 1, 1, 7])
+        assert ids_of(by_key(table.source(5), 1)) == list(range(1, 12))
+
+    @pytest.mark.parametrize("way", [by_key, by_pages])
+    def test_churn_that_does_not_end(self, way: Any) -> None:
+        """Rows go also while what was missed is looked for."""
+        chance = random.Random(2)
+        for size in (1, 2, 3) * 60:
+            ids = sorted(chance.sample(range(1, 200), 40))
+            script = [(0, [0] * chance.choice([0, 0, 1, size])) for _ in range(200)]
+            table = Table(ids, script)
+            check(table, ids_of(way(table.source(size), chance.randint(1, 4))))
+
     @pytest.mark.parametrize("way", [by_key, by_pages])
     @pytest.mark.parametrize("window", [1, 4])
     def test_all_go(self, way: Any, window: int) -> None:

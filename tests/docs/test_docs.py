@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def test_examples_run(
     monkeypatch: pytest.MonkeyPatch,
     run_file: Callable[..., Any],
     tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", processmaker_server.conn_uri)
     if " as dag:" in source:
@@ -55,7 +57,7 @@ def test_examples_run(
     exec(compile(source, "example", "exec"), names)
     for name, test in list(names.items()):
         if name.startswith("test_"):
-            test(processmaker_server, monkeypatch)
+            test(**{argument: request.getfixturevalue(argument) for argument in inspect.signature(test).parameters})
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
