@@ -62,7 +62,7 @@ class Transport:
     :raises InvalidInputError: if a certificate file is missing or unreadable, or the proxy cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, pool_size: int = 10) -> None:
+    def __init__(self, settings: Settings, *, pool_size: int = 16) -> None:
         self.settings = settings
         #: Takes our secrets out of what the server says.
         self.scrub = Scrubber(settings.secrets)
