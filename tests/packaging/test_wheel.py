@@ -159,7 +159,7 @@ def test_the_form_has_all_fields_and_masks_the_secret_ones(installed: Installed,
     known = probed["registry"]
     assert known["fields"] == {name: field.secret for name, field in EXTRA_FIELDS.items()}
     assert known["behaviour"]["relabeling"] == {f.name: f.label for f in FIELDS if f.standard}
-    assert set(known["behaviour"]["hidden_fields"]) == {"port", "schema", "extra"}
+    assert set(known["behaviour"]["hidden_fields"]) == {"schema", "extra"}
     assert known["behaviour"]["placeholders"]["extra__processmaker__client_id"] == EXTRA_FIELDS["client_id"].placeholder
 
 
@@ -189,7 +189,7 @@ def test_the_server_gives_each_field_with_the_right_type(installed: Installed, p
         assert given["schema"].get("format") == ("password" if field.secret else None), name
         assert (given["schema"]["title"], given["description"]) == (field.label, field.help)
     assert probed["server"]["standard_fields"]["host"]["title"] == "ProcessMaker URL"
-    assert probed["server"]["standard_fields"]["port"]["hidden"] is True
+    assert probed["server"]["standard_fields"]["url_schema"]["hidden"] is True
 
 
 def test_the_example_dag_lists_users(installed: Installed) -> None:
