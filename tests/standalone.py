@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Standalone", "standalone"]
+__all__ = ["Standalone", "standalone", "stop_group"]
 
 
 @dataclass
@@ -109,7 +109,7 @@ def standalone(home: Path, **environment: str) -> Iterator[Standalone]:
         _wait_until_healthy(url, process, home)
         yield Standalone(url, home)
     finally:
-        _stop_group(process)  # its parent alone would leave the API server behind
+        stop_group(process)  # its parent alone would leave the API server behind
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], home: Path) -> None:
@@ -123,7 +123,8 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], home: Path) 
         time.sleep(0.5)
 
 
-def _stop_group(process: subprocess.Popen[bytes]) -> None:
+def stop_group(process: subprocess.Popen[bytes]) -> None:
+    """End a session's processes, all of them."""
     for number, seconds in ((signal.SIGTERM, 20), (signal.SIGKILL, 10)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
