@@ -39,6 +39,10 @@ LOGGING = {
 }
 
 
+#: Not empty once somebody wanted an end.
+interrupts: list[bool] = []
+
+
 class TokenCalls(logging.Handler):
     """Counts what the client logs about its logins."""
 
@@ -74,6 +78,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=520, help="users of the stand-in server (default: 520)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         folder = tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True)
         with folder as home, server(options.users) as where:
@@ -81,15 +86,17 @@ def main() -> int:
             run(options.dag_file, where)
     except KeyboardInterrupt:
         return last_line("Interrupted.", 130)
-    except Failed as error:
-        return last_line(f"Failed: {error}", 1)
     except Exception as error:  # noqa: BLE001  # whatever it is, its reason is the last line
-        return last_line(f"Failed: {type(error).__name__}: {error}", 1)
+        if interrupts:
+            return last_line("Interrupted.", 130)
+        name = "" if isinstance(error, Failed) else f"{type(error).__name__}: "
+        return last_line(f"Failed: {name}{error}", 1)
     return 0
 
 
 def interrupt(*_: object) -> None:
-    """End as after Ctrl-C, so that everything is cleared away."""
+    """End so that everything is cleared away; remembered, since Airflow swallows it where it runs a task."""
+    interrupts.append(True)
     raise KeyboardInterrupt
 
 
@@ -182,6 +189,8 @@ def run(dag_file: Path, where: str) -> None:
     print(f"Running {dag.dag_id} in Airflow {airflow_version} against {where} ...", flush=True)
     started = time.monotonic()
     dag_run = dag.test()
+    if interrupts:
+        raise KeyboardInterrupt
     took = time.monotonic() - started
     states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
     show(dag_run, took, tokens.count, states)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 if "airflow" in sys.modules:  # pragma: no cover
     raise RuntimeError("Airflow was imported before the tests could give it a home of its own")
@@ -22,3 +26,8 @@ os.environ |= {
 
 # After the environment is set: fixtures for whoever runs a DAG.
 from tests.dag_runs import airflow_database, run_dag, run_file, server  # noqa: E402, F401
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes on one worker goes first, so that the other one does all the rest meanwhile."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
