@@ -15,7 +15,7 @@ from airflow_provider_processmaker.client.pmql import Expression, raw
 from airflow_provider_processmaker.client.progress import with_progress
 from airflow_provider_processmaker.client.records import page_of, total_of
 from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
-from airflow_provider_processmaker.client.settings import MAX_LOOK_AHEAD, MAX_PAGE_SIZE
+from airflow_provider_processmaker.client.settings import MAX_LOOK_AHEAD, MAX_PAGE_SIZE, check_range
 from airflow_provider_processmaker.client.walks import Source, by_key, by_pages, forward
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ class Lists:
         :param hidden_fields: keep what is left out otherwise.
         """
         known = resource_named(resource)
-        size = _checked_size(self._settings.page_size or known.page_size if page_size is None else page_size)
-        window = _checked_window(self._settings.look_ahead if look_ahead is None else look_ahead)
+        size = self._settings.page_size or known.page_size if page_size is None else page_size
+        window = self._settings.look_ahead if look_ahead is None else look_ahead
+        check_range("page_size", size, 1, MAX_PAGE_SIZE, whole=True)
+        check_range("look_ahead", window, 1, MAX_LOOK_AHEAD, whole=True)
         path, params = _params(known, query)
         answered = False
 
@@ -146,18 +148,6 @@ def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str
 
 def _shown(path: str) -> str:
     return path if path.startswith("/") else f"/api/1.0/{path}"
-
-
-def _checked_size(size: int) -> int:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_PAGE_SIZE:
-        raise InvalidInputError(f"page_size must be a whole number between 1 and {MAX_PAGE_SIZE}, not {size!r}.")
-    return size
-
-
-def _checked_window(window: int) -> int:
-    if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= MAX_LOOK_AHEAD:
-        raise InvalidInputError(f"look_ahead must be a whole number between 1 and {MAX_LOOK_AHEAD}, not {window!r}.")
-    return window
 
 
 def field_names(fields: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -57,4 +57,5 @@ def check(client: ProcessMakerClient) -> tuple[bool, str]:
 
 def _told(error: ProcessMakerError, where: str, *, otherwise: str) -> str:
     step = next((name for kind, name in _STEPS if isinstance(error, kind)), otherwise)
-    return f"{step}: {error} (Connection to {where}.)"
+    # An error of a call names the server itself.
+    return f"{step}: {error}" if error.server else f"{step}: {error} (Connection to {where}.)"

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerApiOperator"]
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-
 
 class ProcessMakerApiOperator(BaseOperator):
     """Call any endpoint below ``/api/1.0``.
@@ -81,7 +79,9 @@ class ProcessMakerApiOperator(BaseOperator):
 
         :param context: Airflow's context.
         """
+        from airflow_provider_processmaker.client.encoding import http_method
         from airflow_provider_processmaker.client.errors import InvalidInputError
+        from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 
         with failing_at_once(self.processmaker_conn_id):
             check_limits(max_bytes=self.max_bytes)
@@ -98,7 +98,7 @@ class ProcessMakerApiOperator(BaseOperator):
                 json=self.json,
                 idempotent=self.idempotent,
             )
-        if self.idempotent or self.method.strip().upper() in SAFE_METHODS:
+        if self.idempotent or http_method(self.method) in SAFE_METHODS:
             with failing_at_once(self.processmaker_conn_id):
                 return self._result(answer)
         try:
