@@ -122,9 +122,12 @@ class TestAgainstAServer:
             taken = []
             with pytest.raises(ServerError):
                 taken.extend(row["id"] for row in stream)
-            time.sleep(0.05)
-            assert server.begun <= fails + 3, "those that were under way, and no other"
+            begun = server.begun
+            # Three pages beyond the one that failed; and its call may have come as the last of the four of its window.
+            assert begun <= fails + 3 + 3, "those that were under way, and no other"
             assert workers() == []
+            time.sleep(0.05)
+            assert server.begun == begun
 
     @pytest.mark.parametrize("way", ["close", "del", "error", "throw"])
     def test_left_early(self, connect: Connect, name: str, way: str) -> None:
