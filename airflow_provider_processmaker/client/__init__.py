@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         NotFoundError,
         ProcessMakerError,
         RateLimitedError,
+        RequestError,
+        RequestFailedError,
+        RequestGoneError,
         ServerError,
         StatusError,
         TlsError,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         UnauthenticatedError,
         UnexpectedAnswerError,
         UnknownOutcomeError,
+        WaitTimeoutError,
     )
     from airflow_provider_processmaker.client.file_store import FileStore
     from airflow_provider_processmaker.client.records import Page
@@ -49,6 +53,9 @@ _HOMES = {
         "NotFoundError",
         "ProcessMakerError",
         "RateLimitedError",
+        "RequestError",
+        "RequestFailedError",
+        "RequestGoneError",
         "ServerError",
         "StatusError",
         "TlsError",
@@ -56,6 +63,7 @@ _HOMES = {
         "UnauthenticatedError",
         "UnexpectedAnswerError",
         "UnknownOutcomeError",
+        "WaitTimeoutError",
     ),
     "records": ("Page",),
     "resources": ("RESOURCES", "Resource"),
@@ -80,6 +88,9 @@ __all__ = [
     "ProcessMakerClient",
     "ProcessMakerError",
     "RateLimitedError",
+    "RequestError",
+    "RequestFailedError",
+    "RequestGoneError",
     "Resource",
     "ServerError",
     "Settings",
@@ -92,6 +103,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnexpectedAnswerError",
     "UnknownOutcomeError",
+    "WaitTimeoutError",
 ]
 
 

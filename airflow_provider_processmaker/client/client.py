@@ -17,6 +17,7 @@ from airflow_provider_processmaker.client.fields import select_fields, without_h
 from airflow_provider_processmaker.client.grants import Grants
 from airflow_provider_processmaker.client.lists import Lists, asks_hidden, field_names
 from airflow_provider_processmaker.client.lost import lost_answer
+from airflow_provider_processmaker.client.process_runs import ProcessRuns
 from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessMakerClient"]
 
 
-class ProcessMakerClient:
+class ProcessMakerClient(ProcessRuns):
     """A client of one ProcessMaker server for one user.
 
     It needs no Airflow. It logs in when the first call needs it, and may be used from many threads. Close it,

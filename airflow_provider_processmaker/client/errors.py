@@ -8,6 +8,10 @@
     │   └── TlsError            the server's certificate, or ours, was refused
     ├── UnknownOutcomeError     a write was sent and nobody can say whether it was done
     ├── UnexpectedAnswerError   an answer that ProcessMaker's API does not give
+    ├── RequestError            a request did not come to the end that was waited for
+    │   ├── RequestFailedError  it is in ERROR, was canceled, or ended otherwise than wanted
+    │   ├── RequestGoneError    it was deleted, or its user may no longer see it
+    │   └── WaitTimeoutError    it has not ended in time
     └── StatusError             ProcessMaker answered with an error status
         ├── LoginError          the token endpoint refused client, user or token
         ├── UnauthenticatedError  401
@@ -35,6 +39,9 @@ __all__ = [
     "NotFoundError",
     "ProcessMakerError",
     "RateLimitedError",
+    "RequestError",
+    "RequestFailedError",
+    "RequestGoneError",
     "ServerError",
     "StatusError",
     "TlsError",
@@ -42,6 +49,8 @@ __all__ = [
     "UnauthenticatedError",
     "UnexpectedAnswerError",
     "UnknownOutcomeError",
+    "WaitTimeoutError",
+    "error_from",
 ]
 
 #: Longest piece of an answer that goes into a message: enough to recognise it, too little to flood a log.
@@ -109,6 +118,10 @@ class ProcessMakerError(Exception):
             parts.append(self.hint)
         return " ".join(parts)
 
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data, for a JSON text; :func:`error_from` reads it back."""
+        return {"kind": type(self).__name__, **self.__dict__}
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Errors cross process borders (Airflow, pytest-xdist), so they must survive pickling."""
         return (_rebuild, (type(self), self.what, self.__dict__))
@@ -118,6 +131,20 @@ def _rebuild(cls: type[ProcessMakerError], what: str, state: dict[str, Any]) -> 
     error = cls(what)
     error.__dict__.update(state)
     return error
+
+
+def error_from(data: dict[str, Any]) -> ProcessMakerError:
+    """The error that was written down by :meth:`ProcessMakerError.as_dict`.
+
+    :param data: the plain data, perhaps of another version of this package.
+    """
+    kinds = {kind.__name__: kind for kind in _family(ProcessMakerError)}
+    state = {name: value for name, value in data.items() if name != "kind"}
+    return _rebuild(kinds.get(str(data.get("kind")), ProcessMakerError), str(data.get("what")), state)
+
+
+def _family(kind: type[ProcessMakerError]) -> list[type[ProcessMakerError]]:
+    return [kind, *(member for child in kind.__subclasses__() for member in _family(child))]
 
 
 def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
@@ -166,6 +193,32 @@ class UnexpectedAnswerError(ProcessMakerError):
     def __init__(self, what: str, *, retryable: bool = False, **where: Any) -> None:
         super().__init__(what, **where)
         self.retryable = retryable
+
+
+class RequestError(ProcessMakerError):
+    """A request did not come to the end that was waited for.
+
+    ``request_id`` says which one.
+    """
+
+    request_id: int | None = None
+
+
+class RequestFailedError(RequestError):
+    """A request is in ERROR, was canceled, or came to another end than the one that was waited for.
+
+    ``request_status`` is its status.
+    """
+
+    request_status: str | None = None
+
+
+class RequestGoneError(RequestError):
+    """A request was deleted, or the user of the connection may no longer see it."""
+
+
+class WaitTimeoutError(RequestError):
+    """A request has not come to its end in time. Nothing is wrong with it."""
 
 
 class StatusError(ProcessMakerError):

@@ -1,0 +1,68 @@
+"""Cancelling a request: look first, for the server cancels even a completed one."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow_provider_processmaker.client.errors import UnknownOutcomeError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from airflow_provider_processmaker.client.process_runs import ProcessRuns
+
+__all__ = ["Cancellation", "cancel"]
+
+log = logging.getLogger(__name__)
+
+
+class Cancellation(NamedTuple):
+    """What became of a wish to cancel a request.
+
+    :param found: its status before.
+    :param status: its status now.
+    """
+
+    found: str
+    status: str
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this call canceled it."""
+        return self.status == "CANCELED" != self.found
+
+
+def cancel(
+    api: ProcessRuns, request_id: int, *, only: Collection[str], read_timeout: float | None = None
+) -> Cancellation:
+    """Cancel a request if it has one of some statuses, and look whether it is done.
+
+    ``GET /requests/{id}``, ``PUT /requests/{id}``, ``GET /requests/{id}``. The server waits up to 60 s for its own lock
+    and then answers as if it had canceled. Between the first two calls a request may complete; it is canceled then,
+    which the server does not refuse.
+
+    :param api: the client.
+    :param request_id: the request.
+    :param only: statuses in which it may be canceled.
+    :param read_timeout: seconds to wait for an answer.
+    :raises UnknownOutcomeError: if it is not canceled although the server did not refuse; a later try can help.
+    """
+    found = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
+    if found not in only:
+        return Cancellation(found, found)
+    path = f"requests/{request_id}"
+    lost = None
+    try:
+        api.put(path, {"status": "CANCELED"}, read_timeout=read_timeout)
+    except UnknownOutcomeError as problem:
+        lost = problem
+    status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
+    if status in only:
+        error = lost or UnknownOutcomeError("", method="PUT", path=f"/api/1.0/{path}", server=api.settings.base_url)
+        error.what = f"The cancellation of request {request_id} was sent and is not confirmed: it is still {status}."
+        error.hint = "Another process of the server holds it, perhaps. A later try looks first."
+        error.retryable = True
+        raise error
+    log.info("Request %d was %s and is %s now.", request_id, found, status)
+    return Cancellation(found, status)
