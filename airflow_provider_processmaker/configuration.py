@@ -46,6 +46,17 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "example": "300",
         "default": "30",
     },
+    "installation_id": {
+        "description": (
+            "A text that tells this Airflow from others that start processes of the same ProcessMaker, the same in all "
+            "its components; do not change it while processes run. Empty: the address of its web server (``[api] "
+            "base_url``), or where that is only localhost, a fingerprint of its Fernet key."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "production-eu",
+        "default": "",
+    },
 }
 
 

@@ -19,7 +19,10 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-processmaker",
         "name": "ProcessMaker",
-        "description": "ProcessMaker (https://www.processmaker.com/): list users, requests and tasks, call its API.",
+        "description": (
+            "ProcessMaker (https://www.processmaker.com/): start processes and wait for them, list users, requests and "
+            "tasks, call its API."
+        ),
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -45,10 +48,20 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {
                 "integration-name": _INTEGRATION,
-                "python-modules": [f"{_PACKAGE}.operators.api", f"{_PACKAGE}.operators.records"],
+                "python-modules": [f"{_PACKAGE}.operators.{name}" for name in ("api", "processes", "records")],
             },
         ],
         "sensors": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.sensors.records"]},
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_PACKAGE}.sensors.{name}" for name in ("processes", "records")],
+            },
         ],
+        "triggers": [
+            {
+                "integration-name": _INTEGRATION,
+                "python-modules": [f"{_PACKAGE}.triggers.{name}" for name in ("processes", "records")],
+            },
+        ],
+        "extra-links": [f"{_PACKAGE}.links.processmaker.ProcessMakerRequestLink"],
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client.cancelling import cancel
 from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
+from airflow_provider_processmaker.client.outages import OUTAGE_BUDGET
 from airflow_provider_processmaker.client.pmql import field
 from airflow_provider_processmaker.client.request_states import (
     id_batches,
@@ -20,7 +21,7 @@ from airflow_provider_processmaker.client.run_results import verdict_error
 from airflow_provider_processmaker.client.settings import check_range
 from airflow_provider_processmaker.client.start_events import start_event_of
 from airflow_provider_processmaker.client.starting import SETTLE_WINDOW, KeyedStart, checked_data, checked_key
-from airflow_provider_processmaker.client.waiting import ERROR_GRACE, OUTAGE_BUDGET, READ_TIMEOUT, Wait, wait_for
+from airflow_provider_processmaker.client.waiting import ERROR_GRACE, READ_TIMEOUT, Wait, wait_for
 from airflow_provider_processmaker.client.web_links import request_url, serves_cases
 
 if TYPE_CHECKING:

@@ -26,10 +26,11 @@ from airflow_provider_processmaker.client.errors import (
     UnexpectedAnswerError,
     UnknownOutcomeError,
 )
+from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.request_states import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_processmaker.client.process_runs import ProcessRuns
     from airflow_provider_processmaker.client.records import Record
@@ -75,7 +76,7 @@ def checked_data(data: Any) -> dict[str, Any]:
     if isinstance(data, str):
         try:
             data = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise InvalidInputError(
                 "The data of the start is a text that is no JSON object.",
                 hint="Give a dict; for a template that makes one, set render_template_as_native_obj=True on the DAG.",
@@ -149,14 +150,18 @@ class KeyedStart:
                 if not found:
                     raise self._open(again) from None
                 return self.oldest(found)
-        return self.oldest(self._of(generation) or [row])
+        return self.oldest(self._beside(row, generation))
 
     def _post(self, generation: str) -> Record:
         body = {**self.data, KEY: self.key, GENERATION: generation}
         if not generation:
             del body[GENERATION]
         path = f"process_events/{self.event.process_id}"
-        row = self.api.post(path, body, params={"event": self.event.event_id})
+        try:
+            row = self.api.post(path, body, params={"event": self.event.event_id})
+        except UnexpectedAnswerError as problem:
+            # A web page or a redirect: of something in between, which may have let the call through.
+            raise lost_answer(problem) from None
         if not isinstance(row, dict) or not isinstance(row.get("id"), int) or "status" not in row:
             raise UnknownOutcomeError(
                 "The answer to the start is no request.",
@@ -164,31 +169,50 @@ class KeyedStart:
                 path=f"/api/1.0/{path}",
                 server=self.api.settings.base_url,
             )
-        return row
+        return {**row, "data": body}
 
     def _of(self, generation: str) -> list[Record]:
         return [row for row in self.found() if generation_of(row) == generation]
 
-    def _settled(self, generation: str, lost: UnknownOutcomeError) -> list[Record]:
-        """Look for as long as the server may still be working on it."""
+    def _looks(self) -> Iterator[None]:
+        """Once for each look, with pauses between them, for as long as the server may still be working on it."""
         pause, waited = 0.5, 0.0
-        while True:
-            failure: ProcessMakerError | None = None
-            try:
-                if found := self._of(generation):
-                    return found
-            except ProcessMakerError as error:
-                if not (error.retryable or isinstance(error, UnexpectedAnswerError)):
-                    raise
-                failure = error
-            if waited >= self.settle_window:
-                break
+        yield
+        while waited < self.settle_window:
             self.sleep(pause)
             waited += pause
             pause = min(2 * pause, 4.0, max(0.1, self.settle_window - waited))
+            yield
+
+    def _settled(self, generation: str, lost: UnknownOutcomeError) -> list[Record]:
+        """What has become of a start without an answer; nothing if it was not started."""
+        failure: ProcessMakerError | None = None
+        for _ in self._looks():
+            try:
+                if found := self._of(generation):
+                    return found
+                failure = None
+            except ProcessMakerError as error:
+                failure = error
+                if _is_final(error):
+                    break
         if failure:
             raise self._open(lost) from failure
         return []
+
+    def _beside(self, row: Record, generation: str) -> list[Record]:
+        """A request that was started, and what came a second time; the request alone if the server does not tell."""
+        failure: ProcessMakerError | None = None
+        for _ in self._looks():
+            try:
+                found = {one["id"]: one for one in self._of(generation)}
+                return [({row["id"]: row} | found)[one] for one in sorted({row["id"], *found})]
+            except ProcessMakerError as error:
+                failure = error
+                if _is_final(error):
+                    break
+        log.warning("Request %s was started; nobody can say whether it came a second time. %s", row["id"], failure)
+        return [row]
 
     def _open(self, lost: UnknownOutcomeError) -> UnknownOutcomeError:
         lost.what = f"Nobody can say whether the process was started. {lost.what}"
@@ -199,12 +223,13 @@ class KeyedStart:
     def oldest(self, rows: list[Record]) -> Record:
         """Of requests that are there for one start, keep the oldest that is not lost; cancel the others.
 
-        :param rows: requests of one key and generation, oldest first.
+        :param rows: requests of one key, with their data, oldest first. Those of another generation than the kept one
+            are no second time, and are left as they are.
         :return: the one that is kept.
         """
         kept = next((row for row in rows if row["status"] in {"ACTIVE", "COMPLETED"}), rows[0])
         for row in rows:
-            if row["id"] == kept["id"] or row["status"] != "ACTIVE":
+            if row["id"] == kept["id"] or row["status"] != "ACTIVE" or generation_of(row) != generation_of(kept):
                 continue
             log.warning("Request %s came a second time, as %s; canceling it.", kept["id"], row["id"])
             try:
@@ -212,3 +237,8 @@ class KeyedStart:
             except ProcessMakerError as error:
                 log.warning("Request %s is left as it is: it cannot be canceled. %s", row["id"], error)
         return kept
+
+
+def _is_final(error: ProcessMakerError) -> bool:
+    """Whether it makes no sense to look again."""
+    return not (error.retryable or isinstance(error, UnexpectedAnswerError))

@@ -7,12 +7,8 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.client.errors import (
-    InvalidInputError,
-    ProcessMakerError,
-    TransportError,
-    UnexpectedAnswerError,
-)
+from airflow_provider_processmaker.client.errors import InvalidInputError, ProcessMakerError
+from airflow_provider_processmaker.client.outages import OUTAGE_BUDGET, Outages
 from airflow_provider_processmaker.client.request_states import GONE, HIDDEN, NOT_TOLD, request_ids_of
 from airflow_provider_processmaker.client.settings import check_range
 from airflow_provider_processmaker.client.suggest import did_you_mean
@@ -20,7 +16,7 @@ from airflow_provider_processmaker.client.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["ERROR_GRACE", "OUTAGE_BUDGET", "STATUSES", "Verdict", "Wait", "checked_statuses", "wait_for"]
+__all__ = ["ERROR_GRACE", "STATUSES", "Verdict", "Wait", "checked_statuses", "wait_for"]
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +24,6 @@ STATUSES = ("ACTIVE", "COMPLETED", "ERROR", "CANCELED")
 
 #: Seconds for which an ERROR must last: a retry in ProcessMaker makes the request ACTIVE again.
 ERROR_GRACE = 60.0
-#: Seconds for which the server may be out of reach while it is waited for.
-OUTAGE_BUDGET = 600.0
 #: A wait asks often and has time: better a new call than a long one.
 READ_TIMEOUT = 20.0
 
@@ -112,20 +106,18 @@ class Wait:
         self.ids = request_ids_of(ids)
         self.wanted = checked_statuses(wanted)
         check_range("error_grace", error_grace, 0, 86_400 * 365)
-        check_range("outage_budget", outage_budget, 0, 86_400 * 365)
         self.error_grace = error_grace
-        self.outage_budget = outage_budget
+        self._outages = Outages(outage_budget, clock=clock)
         self.deadline = deadline
         self._clock = clock
         self._wall = wall
         self._last: dict[int, str] = {}
         self._doubts: dict[tuple[int, str], float] = {}
-        self._out_since: float | None = None
 
     @property
     def calm(self) -> bool:
         """Whether nothing is in doubt: the server answers, and no request is in ERROR or missing."""
-        return self._out_since is None and not self._doubts
+        return not self._outages.under_way and not self._doubts
 
     @property
     def remaining(self) -> float | None:
@@ -139,9 +131,7 @@ class Wait:
         :return: the verdict, or None while there is none.
         """
         now = self._clock()
-        if self._out_since is not None:
-            log.info("ProcessMaker answers again, after %.0f s.", now - self._out_since)
-            self._out_since = None
+        self._outages.over()
         told = {one: statuses[one] for one in self.ids if statuses.get(one, NOT_TOLD) != NOT_TOLD}
         self._last.update(told)
         for one, status in told.items():
@@ -160,19 +150,8 @@ class Wait:
         :param error: why.
         :return: the verdict; None while the wait goes on.
         """
-        if not (error.retryable or isinstance(error, TransportError | UnexpectedAnswerError)):
-            return Verdict("error", dict(self._last), error=error.as_dict())
-        now = self._clock()
-        if self._out_since is None:
-            self._out_since = now
-            log.warning("ProcessMaker cannot be asked; waiting up to %.0f s for it. %s", self.outage_budget, error)
-        if now - self._out_since >= self.outage_budget:
-            error.what = (
-                f"For {now - self._out_since:.0f} s ProcessMaker could not be asked (outage_budget). {error.what}"
-            )
-            error.retryable = True
-            return Verdict("error", dict(self._last), error=error.as_dict())
-        return None
+        final = self._outages.failed(error)
+        return None if final is None else Verdict("error", dict(self._last), error=final)
 
     def expired(self) -> Verdict | None:
         """Tell whether the deadline has passed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from airflow_provider_processmaker.connection import (
     field_behaviour,
     parse,
 )
+from airflow_provider_processmaker.hooks.extras import extra_of
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.client import ProcessMakerClient, Settings, Token
@@ -82,7 +82,7 @@ class ProcessMakerHook(BaseHook):
             port=connection.port,
             schema=connection.schema,
             # Not extra_dejson: Airflow would hand every value to its masker, which warns that "3" is too short.
-            extra=_extra(connection.extra),
+            extra=extra_of(connection.extra),
         )
         self._mask(settings.secrets)
         return settings
@@ -138,21 +138,6 @@ class ProcessMakerHook(BaseHook):
             "relabeling": behaviour["relabeling"],
             "placeholders": behaviour["placeholders"],
         }
-
-
-def _extra(text: str | None) -> dict[str, Any]:
-    """The extra of a connection."""
-    from airflow_provider_processmaker.client.errors import InvalidInputError
-
-    try:
-        extra = json.loads(text) if text else {}
-    except ValueError as error:
-        raise InvalidInputError(
-            f"The extra of the connection is not valid JSON ({error.args[0].split(':')[0]})."
-        ) from None
-    if not isinstance(extra, dict):
-        raise InvalidInputError("The extra of the connection is not a JSON object.")
-    return extra
 
 
 def _widget(field: Field) -> Any:
