@@ -94,7 +94,7 @@ class ProcessRuns(abc.ABC):
         :raises UnknownOutcomeError: if nobody can say whether it was started. With the same key, try again.
         """
         start = self.keyed_start(process, data, start_event=start_event, key=key, settle_window=settle_window)
-        found = start.found() if key is not None else []
+        found = start.latest() if key is not None else []
         return start.oldest(found) if found else start.start()
 
     def keyed_start(

@@ -128,6 +128,11 @@ class KeyedStart:
         rows = rows_of(self.api, query, _MOST_ROWS, include="data")
         return [row for row in rows if row.get("parent_request_id") is None]
 
+    def latest(self) -> list[Record]:
+        """The requests of this key that are of its latest generation, oldest first."""
+        rows = self.found()
+        return [row for row in rows if generation_of(row) == generation_of(rows[-1])]
+
     def start(self, generation: str = "") -> Record:
         """Start the process; if it is not certain whether it was, look, and start it again only if it was not.
 
@@ -169,7 +174,7 @@ class KeyedStart:
                 path=f"/api/1.0/{path}",
                 server=self.api.settings.base_url,
             )
-        return {**row, "data": body}
+        return row
 
     def _of(self, generation: str) -> list[Record]:
         return [row for row in self.found() if generation_of(row) == generation]
@@ -205,12 +210,14 @@ class KeyedStart:
         failure: ProcessMakerError | None = None
         for _ in self._looks():
             try:
-                found = {one["id"]: one for one in self._of(generation)}
-                return [({row["id"]: row} | found)[one] for one in sorted({row["id"], *found})]
+                found = self._of(generation)
             except ProcessMakerError as error:
                 failure = error
                 if _is_final(error):
                     break
+            else:
+                mine = [] if any(one["id"] == row["id"] for one in found) else [row]
+                return sorted([*found, *mine], key=lambda one: one["id"])
         log.warning("Request %s was started; nobody can say whether it came a second time. %s", row["id"], failure)
         return [row]
 
@@ -223,13 +230,12 @@ class KeyedStart:
     def oldest(self, rows: list[Record]) -> Record:
         """Of requests that are there for one start, keep the oldest that is not lost; cancel the others.
 
-        :param rows: requests of one key, with their data, oldest first. Those of another generation than the kept one
-            are no second time, and are left as they are.
+        :param rows: requests of one key and generation, oldest first.
         :return: the one that is kept.
         """
         kept = next((row for row in rows if row["status"] in {"ACTIVE", "COMPLETED"}), rows[0])
         for row in rows:
-            if row["id"] == kept["id"] or row["status"] != "ACTIVE" or generation_of(row) != generation_of(kept):
+            if row["id"] == kept["id"] or row["status"] != "ACTIVE":
                 continue
             log.warning("Request %s came a second time, as %s; canceling it.", kept["id"], row["id"])
             try:

@@ -71,7 +71,7 @@ def begin(start: KeyedStart, attempt: Attempt, notes: Notes, policy: Policy, con
     rows = start.found()
     noted = notes.of(attempt.generation).get("request_id")
     if noted and all(row["id"] != noted for row in rows):
-        rows = sorted([*rows, *start.api.get_requests([noted], data=True)], key=lambda row: row["id"])
+        rows = sorted([*rows, *_noted(start, noted, policy)], key=lambda row: row["id"])
     decision = decide(rows, attempt, {name: notes.get(name) for name in ("generation", "phase", "request_id")}, policy)
     if rows:
         log.info("%s (%s)", decision.why, ", ".join(f"request {row['id']}: {row['status']}" for row in rows))
@@ -91,8 +91,27 @@ def begin(start: KeyedStart, attempt: Attempt, notes: Notes, policy: Policy, con
     return row
 
 
+def _noted(start: KeyedStart, request_id: int, policy: Policy) -> list[Row]:
+    """The request that an earlier attempt has noted, and that the key does not find."""
+    from airflow_provider_processmaker.client.errors import ForbiddenError, NotFoundError, RequestGoneError
+
+    try:
+        return [start.api.get_request(request_id, data=True)]
+    except (NotFoundError, ForbiddenError) as error:
+        if policy.on_error == "restart":
+            log.warning("Request %d of an earlier attempt was deleted or is hidden; starting a new one.", request_id)
+            return []
+        raise RequestGoneError(
+            f"Request {request_id}, which this task has started, was deleted or may not be seen any more.",
+            server=start.api.settings.base_url,
+            hint="Clear the task to start a new one.",
+        ) from error
+
+
 def _note(notes: Notes, attempt: Attempt, row: Row) -> None:
-    notes.write(generation=attempt.generation, phase="waiting", request_id=row["id"])
+    # What was noted for another generation does not hold for this one: a cleared task has all its time again.
+    deadline = notes.of(attempt.generation).get("deadline")
+    notes.write(generation=attempt.generation, phase="waiting", request_id=row["id"], deadline=deadline)
 
 
 def _cancel_earlier(start: KeyedStart, request_id: int) -> None:

@@ -87,6 +87,18 @@ def client(server: ProcessMakerServer, connect: Callable[..., ProcessMakerClient
     return connect(server)
 
 
+@pytest.fixture
+def patient(server: ProcessMakerServer, connect: Callable[..., ProcessMakerClient]) -> ProcessMakerClient:
+    """The same for tests in which a slow machine must not look like a slow server."""
+    return connect(server, connect_timeout=30.0, read_timeout=30.0)
+
+
+@pytest.fixture
+def process(server: ProcessMakerServer) -> int:
+    """A process with one task, so that its requests stay ACTIVE."""
+    return server.add_process("Approval", ["Approve"])
+
+
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"), "our-authority")
