@@ -175,7 +175,6 @@ class Poller(Generic[Q, A]):
                 await self._turn()
         finally:
             self._running = False
-            self._moment = math.inf
             _forget(self)
             for watch in [watch for ring in self._rings.values() for watch in ring.watches]:
                 watch.leave()

@@ -129,13 +129,11 @@ def _cancel(client: ProcessMakerClient, request_id: int) -> Any:
 
 
 def _told(wait: Wait, answers: Mapping[int, str | Exception]) -> Verdict | None:
-    from airflow_provider_processmaker.client.errors import ProcessMakerError
+    from airflow_provider_processmaker.triggers.ending import as_client_error
 
     for answer in answers.values():
-        if isinstance(answer, ProcessMakerError):
-            return wait.failed(answer)
         if isinstance(answer, Exception):
-            raise answer
+            return wait.failed(as_client_error(answer))
     return wait.saw({one: str(answer) for one, answer in answers.items()})
 
 

@@ -78,8 +78,8 @@ class ProcessMakerRecordsTrigger(BaseTrigger):
         yield TriggerEvent(await told_as_event(self._event(), self.log))  # type: ignore[no-untyped-call]
 
     async def _event(self) -> dict[str, Any]:
-        from airflow_provider_processmaker.client.errors import ProcessMakerError
         from airflow_provider_processmaker.client.outages import Outages
+        from airflow_provider_processmaker.triggers.ending import as_client_error
         from airflow_provider_processmaker.triggers.polling import shared
 
         outages = Outages(self.outage_budget)
@@ -90,11 +90,9 @@ class ProcessMakerRecordsTrigger(BaseTrigger):
             while True:
                 remaining = None if self.deadline is None else max(0.0, self.deadline - time.time())
                 answer = (await watch.next(timeout=remaining) or {}).get(question)
-                if isinstance(answer, ProcessMakerError):
-                    if final := outages.failed(answer):
+                if isinstance(answer, Exception):
+                    if final := outages.failed(as_client_error(answer)):
                         return {"kind": "error", "error": final}
-                elif isinstance(answer, Exception):
-                    raise answer
                 elif answer is not None:
                     outages.over()
                     count = answer
