@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_processmaker.client.errors import UnknownOutcomeError
+from airflow_provider_processmaker.client.errors import ForbiddenError, UnexpectedAnswerError, UnknownOutcomeError
+from airflow_provider_processmaker.client.lost import lost_answer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,16 +50,21 @@ def cancel(
     :raises UnknownOutcomeError: if it is not canceled although the server did not refuse; a later try can help.
     """
     found = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
-    if found not in only:
+    if found not in only or found == "CANCELED":
         return Cancellation(found, found)
     path = f"requests/{request_id}"
     lost = None
     try:
         api.put(path, {"status": "CANCELED"}, read_timeout=read_timeout)
+    except ForbiddenError as refused:
+        refused.hint = "Who may cancel its requests stands in the configuration of the process: Cancel Request."
+        raise
     except UnknownOutcomeError as problem:
         lost = problem
+    except UnexpectedAnswerError as problem:
+        lost = lost_answer(problem)
     status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
-    if status in only:
+    if status in only and status != "CANCELED":
         error = lost or UnknownOutcomeError("", method="PUT", path=f"/api/1.0/{path}", server=api.settings.base_url)
         error.what = f"The cancellation of request {request_id} was sent and is not confirmed: it is still {status}."
         error.hint = "Another process of the server holds it, perhaps. A later try looks first."

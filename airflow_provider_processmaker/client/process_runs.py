@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client.cancelling import cancel
 from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
-from airflow_provider_processmaker.client.outages import OUTAGE_BUDGET
+from airflow_provider_processmaker.client.outages import OUTAGE_BUDGET, Outages, patiently
 from airflow_provider_processmaker.client.pmql import field
 from airflow_provider_processmaker.client.request_states import (
     id_batches,
@@ -190,7 +190,8 @@ class ProcessRuns(abc.ABC):
         verdict = wait_for(wait, ask, poll_interval=poll_interval)
         if verdict is None or verdict.kind != "reached":
             raise verdict_error(self, verdict) if verdict else AssertionError("a wait ends with a verdict")
-        return self.get_requests(wait.ids)
+        read = lambda: self.get_requests(wait.ids)  # noqa: E731
+        return patiently(read, Outages(outage_budget), pause=poll_interval, sleep=time.sleep)
 
     def cancel_request(
         self, request_id: int, *, only: Collection[str] = ("ACTIVE",), read_timeout: float | None = None

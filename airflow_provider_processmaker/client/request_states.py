@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client.errors import (
@@ -14,7 +15,7 @@ from airflow_provider_processmaker.client.pmql import LONGEST_QUERY, field
 from airflow_provider_processmaker.client.records import page_of, total_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from airflow_provider_processmaker.client.pmql import Expression
     from airflow_provider_processmaker.client.process_runs import ProcessRuns
@@ -45,13 +46,14 @@ def request_id_of(value: Any) -> int:
     return number
 
 
-def request_ids_of(values: Iterable[Any]) -> list[int]:
+def request_ids_of(values: Any) -> list[int]:
     """Ids of requests, each once, in their order.
 
-    :param values: what was given.
+    :param values: what was given; a single one will do, also as the text that a template makes of it.
     :raises InvalidInputError: if one is none, or there is none.
     """
-    ids = list(dict.fromkeys(request_id_of(value) for value in values))
+    given = values if isinstance(values, Iterable) and not isinstance(values, str | bytes) else [values]
+    ids = list(dict.fromkeys(request_id_of(value) for value in given))
     if not ids:
         raise InvalidInputError("No id of a request is given.")
     return ids

@@ -120,10 +120,11 @@ def _text_changes(name: str, text: str, depth: int, rules: _Rules) -> Iterator[s
         cleaned = name not in rules.exempt
     else:
         cleaned = depth == 1 and name not in rules.exempt
-        if not text.strip(_BLANK) and name not in _UNTRIMMED:
+        trimmed = text if name in _UNTRIMMED else text.strip(_BLANK)
+        if not trimmed:
             yield "is an empty text: it becomes null"
             return
-        if text != text.strip(_BLANK) and name not in _UNTRIMMED:
+        if text != trimmed:
             yield "has spaces around it: they are cut off"
     if cleaned and _TAG.search(text):
         yield "has a tag, or what looks like one: it is taken out"

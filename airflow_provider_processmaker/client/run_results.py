@@ -102,7 +102,7 @@ def _timeout(api: ProcessRuns, verdict: Verdict) -> WaitTimeoutError:
     others = f", and {len(waiting) - 1} more with it" if len(waiting) > 1 else ""
     error = WaitTimeoutError(
         f"The time is up: request {first} is still {waiting.get(first, 'not told')}{others}.",
-        hint=f"It goes on in ProcessMaker: {api.link_of(_row(api, first))}",
+        hint=api.link_of(_row(api, first)),
     )
     error.request_id = first
     return error

@@ -66,11 +66,11 @@ def start_event_of(startable: Startable, process: int | str, start_event: str | 
 
 def _process_id(process: int | str) -> int | None:
     """An id, also from the text that a template makes of it; None for a name."""
-    if isinstance(process, bool) or not isinstance(process, int | str) or not str(process).strip():
+    text = str(process).strip() if isinstance(process, int | str) and not isinstance(process, bool) else ""
+    number = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if not text or (number is not None and number < 1):
         raise InvalidInputError(f"The process must be its id or its exact name, not {process!r}.")
-    if isinstance(process, int) or re.fullmatch(r"[0-9]{1,18}", process.strip()):
-        return int(process)
-    return None
+    return number
 
 
 def _no_process(process: int | str, rows: list[Record]) -> InvalidInputError:

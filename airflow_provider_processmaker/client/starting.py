@@ -181,11 +181,11 @@ class KeyedStart:
 
     def _looks(self) -> Iterator[None]:
         """Once for each look, with pauses between them, for as long as the server may still be working on it."""
-        pause, waited = 0.5, 0.0
+        pause, waited, began = 0.5, 0.0, time.monotonic()
         yield
         while waited < self.settle_window:
             self.sleep(pause)
-            waited += pause
+            waited = max(waited + pause, time.monotonic() - began)  # a look may take its time too
             pause = min(2 * pause, 4.0, max(0.1, self.settle_window - waited))
             yield
 

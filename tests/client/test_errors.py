@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from airflow_provider_processmaker.client import (
     NotFoundError,
     ProcessMakerError,
     RateLimitedError,
+    RequestError,
+    RequestFailedError,
     ServerError,
     TlsError,
     TransportError,
@@ -23,7 +26,7 @@ from airflow_provider_processmaker.client import (
     UnexpectedAnswerError,
     UnknownOutcomeError,
 )
-from airflow_provider_processmaker.client.errors import LONGEST_QUOTE, quote
+from airflow_provider_processmaker.client.errors import LONGEST_QUOTE, error_from, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,6 +185,52 @@ def test_errors_cross_process_borders(error: ProcessMakerError, copied: Callable
     again = copied(error)
     assert type(again) is type(error)
     assert (str(again), again.__dict__, again.retryable) == (str(error), error.__dict__, error.retryable)
+
+
+def family(kind: type[ProcessMakerError]) -> list[type[ProcessMakerError]]:
+    return [kind, *(one for child in kind.__subclasses__() for one in family(child))]
+
+
+@pytest.mark.parametrize("kind", family(ProcessMakerError), ids=lambda kind: kind.__name__)
+def test_errors_go_through_json(kind: type[ProcessMakerError]) -> None:
+    """As from the triggerer to the worker: the class, all that it tells, and whether a later try can help."""
+    error = kind("What.", method="GET", path="/x", server="https://pm", status=503, hint="Do.", retry_after=1.5)
+    error.details = {"a": ["b"]}
+    if isinstance(error, RequestError):
+        error.request_id = 17
+    if isinstance(error, RequestFailedError):
+        error.request_status = "ERROR"
+    again = error_from(json.loads(json.dumps(error.as_dict())))
+    assert type(again) is kind
+    assert (str(again), again.__dict__, again.retryable) == (str(error), error.__dict__, error.retryable)
+
+
+@pytest.mark.parametrize("retryable", [False, True])
+def test_an_error_that_was_made_retryable_stays_so(retryable: bool) -> None:
+    error = UnknownOutcomeError("What.")
+    error.retryable = retryable
+    assert error_from(json.loads(json.dumps(error.as_dict()))).retryable is retryable
+    assert not UnknownOutcomeError("Another.").retryable
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (
+            {"kind": "BrandNewError", "what": "Something new.", "status": 599, "more": [1]},
+            "Something new. (answered 599)",
+        ),
+        ({"kind": "ValueError", "what": "Not ours."}, "Not ours."),
+        ({"kind": None, "what": "No kind."}, "No kind."),
+        ({"what": "No kind at all."}, "No kind at all."),
+        ({"kind": "ServerError", "what": "An older one."}, "An older one."),
+    ],
+)
+def test_errors_of_another_version(data: dict[str, Any], text: str) -> None:
+    error = error_from(data)
+    assert isinstance(error, ProcessMakerError)
+    assert str(error) == text
+    assert error.retryable is (data.get("kind") == "ServerError")
 
 
 def test_invalid_input_is_a_value_error() -> None:
