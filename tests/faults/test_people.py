@@ -1,0 +1,175 @@
+"""The fault table, third part: what people do in Airflow, and what time does."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.faults.scenes import Scene
+
+ONE = {"COMPLETED": 1}
+ANOTHER = {"CANCELED": 1, "COMPLETED": 1}
+POKE, DEFERRED = ("poke", "poke mapped"), ("deferred", "deferred mapped")
+
+
+@pytest.mark.telling
+@pytest.mark.case("16", "An exception after the request is COMPLETED, and the automatic retry")
+def test_exception_afterwards(scene: Scene) -> None:
+    scene.begin(operator="FailsAfterwards")
+    scene.wait_waiting()
+    scene.complete()
+    scene.end(ONE, said="An earlier attempt has started it; it is COMPLETED", tries=2)
+
+
+@pytest.mark.case("17", "A person clears the task while it runs")
+def test_cleared_while_running(scene: Scene) -> None:
+    scene.ways = POKE
+    scene.begin()
+    scene.wait_waiting()
+    assert scene.run is not None
+    scene.run.clear(*scene.tasks().values())
+    # With several at once Airflow keeps max_tries for all but one: they look like automatic retries.
+    scene.wait_waiting(2)
+    scene.complete()
+    scene.end(ANOTHER, tries=2)
+
+
+@pytest.mark.telling
+@pytest.mark.case("18", "A person clears the task while it is deferred")
+def test_cleared_while_deferred(scene: Scene) -> None:
+    scene.ways = DEFERRED
+    scene.begin()
+    scene.wait_waiting()
+    assert scene.run is not None
+    scene.run.clear(*scene.tasks().values())
+    scene.wait_waiting(2)
+    scene.complete()
+    scene.end(ANOTHER, said="The task was cleared; its last request is (ACTIVE|CANCELED)", tries=2)
+
+
+@pytest.mark.case("18b", "A person clears the task while it is deferred, with cancel_on_kill=False")
+def test_cleared_while_deferred_and_kept(scene: Scene) -> None:
+    scene.ways = DEFERRED
+    scene.begin(cancel_on_kill=False)
+    scene.wait_waiting()
+    assert scene.run is not None
+    scene.run.clear(*scene.tasks().values())
+    for task in scene.tasks().values():
+        task.wait("deferred", 2)
+    time.sleep(5)  # the on_kill of the old triggers comes late
+    scene.complete()
+    scene.end(ONE, said="its request is ACTIVE, and on_clear is resume", tries=2)
+
+
+@pytest.mark.case("19", "A person clears the task after its failure")
+def test_cleared_after_failure(scene: Scene) -> None:
+    scene.begin()
+    scene.wait_waiting()
+    scene.each(scene.rig.stand_in.fail)
+    for task in scene.tasks().values():
+        task.wait("failed")
+    assert scene.run is not None
+    scene.run.wait("failed")
+    scene.run.clear()
+    scene.wait_waiting(2)
+    scene.complete()
+    scene.end({"ERROR": 1, "COMPLETED": 1}, said="its last request is ERROR, and on_clear is resume", tries=2)
+
+
+@pytest.mark.telling
+@pytest.mark.case("20", "A person clears the task after its success")
+def test_cleared_after_success(scene: Scene) -> None:
+    _succeed(scene)
+    assert scene.run is not None
+    scene.run.clear(*scene.tasks().values())
+    scene.end(ONE, said="its request is COMPLETED, and on_clear is resume", tries=2)
+
+
+@pytest.mark.case("20b", "The same, with on_clear=restart")
+def test_cleared_to_restart(scene: Scene) -> None:
+    _succeed(scene, on_clear="'restart'")
+    assert scene.run is not None
+    scene.run.clear(*scene.tasks().values())
+    scene.wait_waiting(2)
+    scene.complete()
+    scene.end({"COMPLETED": 2}, said="on_clear is restart", tries=2)
+
+
+@pytest.mark.case("21", "A person clears the whole run")
+def test_run_cleared(scene: Scene) -> None:
+    _succeed(scene)
+    assert scene.run is not None
+    scene.run.clear()
+    scene.end(ONE, said="its request is COMPLETED, and on_clear is resume", tries=2)
+
+
+@pytest.mark.telling
+@pytest.mark.case("22", "A person marks the task failed while it is deferred")
+def test_marked_failed(scene: Scene) -> None:
+    scene.ways = DEFERRED
+    scene.begin()
+    scene.wait_waiting()
+    for task in scene.tasks().values():
+        task.mark("failed")
+    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+
+
+@pytest.mark.case("23", "A person marks the task success while it is deferred")
+def test_marked_success(scene: Scene) -> None:
+    scene.ways = DEFERRED
+    scene.begin()
+    scene.wait_waiting()
+    for task in scene.tasks().values():
+        task.mark("success")
+    scene.end({"CANCELED": 1}, "success", said="was ACTIVE and is CANCELED", tries=1)
+
+
+@pytest.mark.case("24", "A person fails the DAG run")
+def test_run_failed(scene: Scene) -> None:
+    scene.begin()
+    scene.wait_waiting()
+    assert scene.run is not None
+    scene.run.mark("failed")
+    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+
+
+@pytest.mark.case("25", "execution_timeout passes")
+def test_execution_timeout(scene: Scene) -> None:
+    scene.begin(execution_timeout="dt.timedelta(seconds=20)", retries=0)
+    scene.wait_waiting()
+    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+
+
+@pytest.mark.case("26", "retries is edited in the DAG file between two tries")
+def test_retries_edited(scene: Scene) -> None:
+    scene.begin(operator="FailsAfterwards", retries=3, retry_delay="dt.timedelta(seconds=25)")
+    scene.wait_waiting()
+    scene.complete()
+    for task in scene.tasks().values():
+        task.wait("up_for_retry", 1)
+    scene.write(operator="FailsAfterwards", retries=5, retry_delay="dt.timedelta(seconds=25)")
+    scene.end(ONE, said="An earlier attempt has started it; it is COMPLETED", tries=2)
+
+
+@pytest.mark.telling
+@pytest.mark.case("28", "Two runs of the DAG at once")
+def test_two_runs(scene: Scene) -> None:
+    scene.write()
+    first, second = scene.start("one"), scene.start("two")
+    scene.wait_waiting(2)
+    scene.complete()
+    for scene.run in (first, second):
+        scene.end({"COMPLETED": 2}, tries=1)
+    keys = {row.data["airflow_key"] for row in scene.requests()}
+    assert len(keys) == 2 * scene.count
+
+
+def _succeed(scene: Scene, **arguments: object) -> None:
+    scene.begin(**arguments)
+    scene.wait_waiting()
+    scene.complete()
+    assert scene.run is not None
+    assert scene.run.wait() == "success"
