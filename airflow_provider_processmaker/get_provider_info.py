@@ -42,26 +42,14 @@ def get_provider_info() -> dict[str, Any]:
         "config": {
             SECTION: {"description": "Settings of the ProcessMaker provider.", "options": OPTIONS},
         },
-        "hooks": [
-            {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.hooks.processmaker"]},
-        ],
-        "operators": [
-            {
-                "integration-name": _INTEGRATION,
-                "python-modules": [f"{_PACKAGE}.operators.{name}" for name in ("api", "processes", "records")],
-            },
-        ],
-        "sensors": [
-            {
-                "integration-name": _INTEGRATION,
-                "python-modules": [f"{_PACKAGE}.sensors.{name}" for name in ("processes", "records")],
-            },
-        ],
-        "triggers": [
-            {
-                "integration-name": _INTEGRATION,
-                "python-modules": [f"{_PACKAGE}.triggers.{name}" for name in ("processes", "records")],
-            },
-        ],
+        "hooks": _modules("hooks", "processmaker"),
+        "operators": _modules("operators", "api", "processes", "records"),
+        "sensors": _modules("sensors", "processes", "records"),
+        "triggers": _modules("triggers", "processes", "records"),
         "extra-links": [f"{_PACKAGE}.links.processmaker.ProcessMakerRequestLink"],
     }
+
+
+def _modules(folder: str, *names: str) -> list[dict[str, Any]]:
+    """The modules of a folder, as Airflow's schema wants them."""
+    return [{"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{folder}.{name}" for name in names]}]

@@ -151,6 +151,8 @@ class LoopClient:
         return self._client
 
     async def _made(self, settings: Settings) -> ProcessMakerClient:
+        # The first import of requests and cryptography takes longer than the loop may be held.
+        await self._in_thread(_load)
         from airflow_provider_processmaker.client import ProcessMakerClient, Timing
         from airflow_provider_processmaker.hooks.token_cache import brake_window, configured_store, refresh_margin
 
@@ -165,6 +167,11 @@ class LoopClient:
         )
         # In a thread, since it reads certificates, which takes too long for the loop.
         return await self._in_thread(make)
+
+
+def _load() -> None:
+    import airflow_provider_processmaker.client.client  # noqa: F401
+    import airflow_provider_processmaker.client.file_store  # noqa: F401
 
 
 def _unreadable(conn_id: str, error: Exception) -> ProcessMakerError:

@@ -80,16 +80,19 @@ def _again(rows: list[Row], attempt: Attempt, notes: Mapping[str, Any], policy: 
     latest = tuple(row for row in rows if _mark(row)[1] == number)
     status = _kept(latest)["status"]
     anew = f"{attempt.generation}+{number + 1}"
-    ended = notes.get("generation") == attempt.generation and notes.get("phase") == "failed"
+    phase = notes.get("phase") if notes.get("generation") == attempt.generation else None
     if status == "CANCELED":
         # An attempt that had seen it canceled by somebody else would have failed for good, or noted it.
-        if policy.cancel_on_kill and not attempt.first and not ended:
+        if policy.cancel_on_kill and not attempt.first and phase not in {"failed", "broken off"}:
             return Decision("The kill of the last attempt canceled its request.", generation=anew)
         if policy.on_error == "restart":
             return Decision("Its request was canceled, and on_error is restart.", generation=anew)
     if status == "ERROR" and policy.on_error == "restart":
         return Decision(
-            "Its request is in ERROR, and on_error is restart.", adopt=latest, generation=anew, confirm=not ended
+            "Its request is in ERROR, and on_error is restart.",
+            adopt=latest,
+            generation=anew,
+            confirm=phase != "failed",
         )
     return Decision(f"An earlier attempt has started it; it is {status}.", adopt=latest)
 

@@ -53,7 +53,8 @@ class Notes:
     """What the attempts of a task tell each other, where Airflow keeps it (``task_state_store``, since 3.3).
 
     ``generation`` and ``request_id`` of the start, its ``deadline``, and the ``phase``: ``starting``, ``waiting``,
-    ``deferred``, ``done`` or ``failed``. A dead attempt leaves the phase in which it died.
+    ``deferred``, ``done``, ``failed`` (its request was) or ``broken off`` (by an outage). A dead attempt leaves the
+    phase in which it died.
 
     :param context: Airflow's context.
     """

@@ -14,7 +14,7 @@ from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.links.processmaker import ProcessMakerRequestLink
 from airflow_provider_processmaker.operators.adoption import Policy
 from airflow_provider_processmaker.operators.attempts import Notes, attempt_of
-from airflow_provider_processmaker.operators.limits import NET, Limit, check_choice, limit_of
+from airflow_provider_processmaker.operators.limits import NET, Limit, check_choice, limit_of, seconds_of
 from airflow_provider_processmaker.operators.process_runs import Interruption, begin, cancel_soon, confirmed, follow
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
 
@@ -173,6 +173,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         check_choice("on_timeout", self.on_timeout, ("fail", "cancel", "skip"))
         check_choice("on_error", self.on_error, ("fail", "restart"))
         check_choice("on_clear", self.on_clear, ("resume", "restart"))
+        seconds_of("timeout", self.timeout)
         self._wait(1, None)
 
     def _hold(self, client: ProcessMakerClient, request_id: int) -> None:
@@ -236,11 +237,13 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         if verdict.kind == "reached" and verdict.request_id is not None:
             return self._result(client, verdict.request_id, notes)
         error = verdict_error(client, verdict)
-        notes.write(phase="failed")
         if verdict.kind == "timeout":
             self._late(client, verdict, error, limit)
         if isinstance(error, RequestFailedError | RequestGoneError):
+            notes.write(phase="failed")
             error.retryable = self.on_error == "restart"
+        else:  # an outage, which says nothing of the request's own end
+            notes.write(phase="broken off")
         raise error
 
     def _late(self, client: ProcessMakerClient, verdict: Verdict, error: ProcessMakerError, limit: Limit) -> NoReturn:

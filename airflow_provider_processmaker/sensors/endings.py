@@ -5,12 +5,19 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["skipping_softly", "timed_out"]
+__all__ = ["is_airflows_own", "skipping_softly", "timed_out"]
+
+_OURS = "Sensor has timed out after "
 
 
 def timed_out(sensor: Any, why: str) -> Exception:
@@ -19,9 +26,15 @@ def timed_out(sensor: Any, why: str) -> Exception:
     :param sensor: the sensor.
     :param why: what it has waited for.
     """
-    from airflow.providers.common.compat.sdk import AirflowSensorTimeout
+    return AirflowSensorTimeout(f"{_OURS}{sensor.timeout:g} s (timeout). {why}")
 
-    return AirflowSensorTimeout(f"Sensor has timed out after {sensor.timeout:g} s (timeout). {why}")
+
+def is_airflows_own(timeout: Exception) -> bool:
+    """Whether Airflow's sensor has raised it: in the modes ``poke`` and ``reschedule``, with less to tell.
+
+    :param timeout: the error.
+    """
+    return not str(timeout).startswith(_OURS)
 
 
 @contextmanager
@@ -31,8 +44,6 @@ def skipping_softly(sensor: Any) -> Iterator[None]:
     :param sensor: the sensor.
     :raises AirflowSkipException: instead of a failure.
     """
-    from airflow.providers.common.compat.sdk import AirflowSensorTimeout
-
     try:
         yield
     except (AirflowSensorTimeout, AirflowFailException, AirflowTaskTimeout) as error:

@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
@@ -15,7 +15,7 @@ from airflow_provider_processmaker.links.processmaker import ProcessMakerRequest
 from airflow_provider_processmaker.operators.limits import NET
 from airflow_provider_processmaker.operators.query import checked_ids
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
-from airflow_provider_processmaker.sensors.endings import skipping_softly, timed_out
+from airflow_provider_processmaker.sensors.endings import is_airflows_own, skipping_softly, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,14 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
         :param context: Airflow's context.
         """
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout as error:
+                if not is_airflows_own(error):
+                    raise
+            # As the trigger does it: a last look, which ends in any case.
+            self._deadline = time.time()
+            return self.poke(context).xcom_value
         with skipping_softly(self):
             seen = self.poke(context)
             if seen.is_done:

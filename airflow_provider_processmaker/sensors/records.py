@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseSensorOperator, PokeReturnValue, conf
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensorOperator, PokeReturnValue, conf
 
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
@@ -65,6 +65,7 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
         self.outage_budget = outage_budget
         self.deferrable = deferrable
         self.processmaker_conn_id = processmaker_conn_id
+        self._found: int | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait.
@@ -72,7 +73,10 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
         :param context: Airflow's context.
         """
         if not self.deferrable:
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            except AirflowSensorTimeout:
+                raise self._timed_out(self._found) from None
         with skipping_softly(self):
             seen = self.poke(context)
             if seen.is_done:
@@ -97,6 +101,7 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
                 pause=self.poke_interval,
                 sleep=time.sleep,
             )
+        self._found = found
         self.log.info("%s: %d records of the %d that are waited for.", self.resource, found, wanted)
         return PokeReturnValue(is_done=found >= wanted, xcom_value=found)
 
@@ -114,10 +119,13 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
             if told.get("kind") == "reached":
                 return int(told["count"])
             if told.get("kind") == "timeout":
-                raise timed_out(self, f"{self.resource} had {told.get('count')} records.")
+                raise self._timed_out(told.get("count"))
             if isinstance(told.get("error"), dict):
                 raise error_from(told["error"])
             raise ProcessMakerError(f"The wait ended in a way that this version does not know: {told.get('kind')!r}.")
+
+    def _timed_out(self, found: int | None) -> Exception:
+        return timed_out(self, f"{self.resource} had {found} records.")
 
     def _defer(self) -> None:
         from airflow_provider_processmaker.triggers.records import ProcessMakerRecordsTrigger

@@ -149,6 +149,24 @@ class Controls:
         with self.state.lock:
             self.state.workflow.script_behaviour[title] = run
 
+    def on_task(
+        self,
+        name: str,
+        answer: Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]] | None = None,
+        *,
+        seconds: float = 0.0,
+    ) -> None:
+        """
+        Let somebody do the tasks of a name, as they come: ``server.on_task("Approve", {"approved": True}, seconds=2)``.
+
+        :param name: name of the tasks.
+        :param answer: what he adds to the request's data; or a function that takes its data and returns that.
+        :param seconds: after so many seconds on the server's clock; 0: before the call that brought the task is done.
+        """
+        same = {} if callable(answer) else dict(answer or {})
+        with self.state.lock:
+            self.state.engine.people[name] = seconds, answer if callable(answer) else lambda _: same
+
     @property
     def script_seconds(self) -> float:
         """How long scripts take whose process does not say so; 0 for none, so that they are done with the answer."""

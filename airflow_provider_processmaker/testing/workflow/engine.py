@@ -13,7 +13,7 @@ from airflow_provider_processmaker.testing.workflow.assignment import EngineErro
 from airflow_provider_processmaker.testing.workflow.scripting import ScriptError, run_script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_processmaker.testing.state import State
     from airflow_provider_processmaker.testing.workflow.bpmn import Node
@@ -38,6 +38,8 @@ class Engine:
         # How long the first step and the completion of a task take after their answers, as with a message broker.
         self.start_seconds = 0.0
         self.task_seconds = 0.0
+        # What somebody does with the tasks of a name, and how long after they are his.
+        self.people: dict[str, tuple[float, Callable[[dict[str, Any]], Mapping[str, Any]]]] = {}
         self._jobs: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
         self._at: float | None = None
@@ -75,8 +77,8 @@ class Engine:
         heapq.heappush(self._jobs, (self.now() + seconds, next(self._numbers), job))
 
     def run_due(self) -> None:
-        """Do what is due."""
-        while self._jobs and self._jobs[0][0] <= self.state.clock.now():
+        """Do what is due; within a job only what was due by then, so that things happen in their order."""
+        while self._jobs and self._jobs[0][0] <= self.now():
             due, _, job = heapq.heappop(self._jobs)
             with self.at(due):
                 job()
@@ -115,6 +117,20 @@ class Engine:
         rows.new_token(self, request, node, "TRIGGERED")
         with self.acting(request, node):
             walking.leave(self, request, node)
+
+    def assigned(self, token: Token) -> None:
+        """
+        A task has come to somebody; if it is known what he does with such tasks, he does it in his time.
+
+        :param token: the task.
+        """
+        if token.node.name in self.people:
+            seconds, answer = self.people[token.node.name]
+            self.later(seconds, partial(self._answer, token, answer))
+
+    def _answer(self, token: Token, answer: Callable[[dict[str, Any]], Mapping[str, Any]]) -> None:
+        if token.is_active and token.request.status == "ACTIVE":
+            self.complete_task(token, dict(answer(dict(token.request.data))))
 
     def finish_task(self, token: Token, data: dict[str, Any]) -> None:
         """

@@ -77,6 +77,7 @@ def _task(engine: Engine, request: ProcessRequest, node: Node) -> None:
     token = rows.new_token(engine, request, node)
     token.columns.update(columns)
     _waits(request)
+    engine.assigned(token)
 
 
 def _catch(engine: Engine, request: ProcessRequest, node: Node) -> None:
