@@ -15,12 +15,14 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client import pmql
 from airflow_provider_processmaker.client.encoding import encode_json
 from airflow_provider_processmaker.client.errors import (
+    ForbiddenError,
     InvalidInputError,
     ProcessMakerError,
     UnexpectedAnswerError,
@@ -30,7 +32,7 @@ from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.request_states import rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_processmaker.client.process_runs import ProcessRuns
     from airflow_provider_processmaker.client.records import Record
@@ -83,15 +85,16 @@ def checked_data(data: Any) -> dict[str, Any]:
             ) from None
     if data is None:
         return {}
-    if not isinstance(data, dict):
+    if not isinstance(data, Mapping):
         raise InvalidInputError(f"The data of the start must be a dict, not a {type(data).__name__}.")
     for key in data:
         if not isinstance(key, str):
             raise InvalidInputError(f"The data of the start has a key that is a {type(key).__name__}: {key!r}.")
         if key in {KEY, GENERATION} or _RESERVED.fullmatch(key):
             raise InvalidInputError(f'The data of the start cannot have the key "{key}": it is reserved.')
-    encode_json(data, what="data")
-    return dict(data)
+    checked = dict(data)
+    encode_json(checked, what="data")
+    return checked
 
 
 def generation_of(row: Record) -> str:
@@ -164,6 +167,9 @@ class KeyedStart:
         path = f"process_events/{self.event.process_id}"
         try:
             row = self.api.post(path, body, params={"event": self.event.event_id})
+        except ForbiddenError as refused:
+            refused.hint = "He, or a group of his, must be assigned to the start event of the process."
+            raise
         except UnexpectedAnswerError as problem:
             # A web page or a redirect: of something in between, which may have let the call through.
             raise lost_answer(problem) from None

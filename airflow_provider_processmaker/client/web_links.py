@@ -22,13 +22,14 @@ def request_url(base_url: str, request_id: int, case_number: Any = None) -> str:
     return f"{base_url}/cases/{case_number}" if case_number else f"{base_url}/requests/{request_id}"
 
 
-def serves_cases(api: ProcessRuns) -> bool:
+def serves_cases(api: ProcessRuns) -> bool | None:
     """Whether the server has pages for cases: since 4.12, as ``GET /api/1.1/cases/get_my_cases_counters`` shows.
 
     :param api: the client.
+    :return: None if it cannot be told now.
     """
     try:
         api.get("/api/1.1/cases/get_my_cases_counters")
-    except ProcessMakerError:
-        return False  # a link to the request is right on every server
+    except ProcessMakerError as error:
+        return None if error.retryable else False
     return True

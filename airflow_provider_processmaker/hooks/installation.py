@@ -29,7 +29,7 @@ def installation_id() -> str:
     if urlsplit(address).hostname not in {None, "localhost", "127.0.0.1", "0.0.0.0", "::1"}:  # noqa: S104
         return address
     fernet_key = _option("core", "fernet_key").partition(",")[0].strip()
-    if fernet_key:
+    if fernet_key and "{" not in fernet_key:  # Airflow 3 gives its own template where none is configured
         return hashlib.sha256(b"processmaker installation" + fernet_key.encode()).hexdigest()
     log.warning(
         "Nothing tells this Airflow from another one. If another starts processes of the same ProcessMaker, give each "

@@ -15,7 +15,7 @@ __all__ = ["NET", "Limit", "check_choice", "limit_of", "seconds_of"]
 #: Seconds after the limit at which Airflow itself ends a deferral, should the triggerer be gone.
 NET = 3600.0
 #: Airflow before 3 ends a deferral at the execution time-out by itself; ours comes first, since it can cancel.
-_EARLIER = 5.0
+_EARLIER = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
 
         :param context: Airflow's context.
         """
+        self._interruption = Interruption()  # dag.test() tries again with the same object
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             self._check()
             attempt, notes = attempt_of(context), Notes(context)
@@ -157,6 +158,10 @@ class ProcessMakerStartProcessOperator(BaseOperator):
             request_id = verdict.request_id or given.get("request_id")
             if request_id:
                 self._hold(client, request_id)
+                if verdict.kind == "timeout":
+                    # A last look: it may have come to its end while no triggerer ran.
+                    wait = self._wait(request_id, time.time())
+                    verdict = follow(client, wait, self._interruption, self.poll_interval)
             return self._ended(client, verdict, notes, Limit.of(given.get("limit")))
 
     def on_kill(self) -> None:
@@ -248,9 +253,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
 
     def _late(self, client: ProcessMakerClient, verdict: Verdict, error: ProcessMakerError, limit: Limit) -> NoReturn:
         if limit.is_execution_timeout:
-            if self.cancel_on_kill and verdict.request_id:
-                cancel_soon(client.settings, [verdict.request_id])
-            raise limit.exceeded(str(error))
+            raise limit.exceeded(str(error))  # on which Airflow calls on_kill
         if self.on_timeout == "skip":
             raise AirflowSkipException(str(error)) from error
         if self.on_timeout == "cancel" and verdict.request_id:
@@ -269,7 +272,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
             sleep=self._interruption.sleep,
         )
         result = result_of(row, client.link_of(row), data=self.return_data)
-        check_size(result, max_bytes=MAX_BYTES)
+        check_size(result, max_bytes=MAX_BYTES, instead="Read what you need of its data with the client, in a @task.")
         notes.write(phase="done")
         self.log.info("Request %s is %s: %s", request_id, row["status"], result["url"])
         return result

@@ -18,6 +18,8 @@ _INSTEAD = (
     "ProcessMakerHook(...).client.iter_records(...) in a @task and write to object storage as you go."
 )
 
+_LESS = "Keep less of it with response_filter, ask for less, or raise the limit."
+
 
 def collect(records: Iterable[dict[str, Any]], *, max_records: int, max_bytes: int) -> list[dict[str, Any]]:
     """The records as a list, if that is small enough for an XCom.
@@ -66,11 +68,12 @@ def seen_by(resource: str) -> str:
     return ", those that the user of the connection may see" if resource in shortened else ""
 
 
-def check_size(value: Any, *, max_bytes: int) -> Any:
+def check_size(value: Any, *, max_bytes: int, instead: str = _LESS) -> Any:
     """The value itself, if its JSON is small enough for an XCom.
 
     :param value: a result.
     :param max_bytes: most bytes of its JSON.
+    :param instead: what to do if it is larger.
     :raises InvalidInputError: if it is larger.
     """
     from airflow_provider_processmaker.client.errors import InvalidInputError
@@ -79,7 +82,7 @@ def check_size(value: Any, *, max_bytes: int) -> Any:
     if size > max_bytes:
         raise InvalidInputError(
             f"The answer is {size:,} bytes of JSON, more than {max_bytes:,} (max_bytes).",
-            hint="Keep less of it with response_filter, ask for less, or raise the limit.",
+            hint=instead,
         )
     return value
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerRequestSensor"]
 
+_INSTEAD = "Read what you need of the data with the client, in a @task."
+
 
 class ProcessMakerRequestSensor(BaseSensorOperator):
     """Wait until requests that were started elsewhere have one of some statuses.
@@ -88,9 +90,7 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
             except AirflowSensorTimeout as error:
                 if not is_airflows_own(error):
                     raise
-            # As the trigger does it: a last look, which ends in any case.
-            self._deadline = time.time()
-            return self.poke(context).xcom_value
+            return self._last_look(context)
         with skipping_softly(self):
             seen = self.poke(context)
             if seen.is_done:
@@ -118,6 +118,7 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
                 lambda: client.request_statuses(wait.ids, read_timeout=READ_TIMEOUT),
                 poll_interval=self.poke_interval,
                 hand_back=True,
+                sleep=self._pause,
             )
             if verdict is None:
                 return PokeReturnValue(is_done=False)
@@ -136,7 +137,22 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
             failing_at_once(self.processmaker_conn_id),
             ProcessMakerHook(self.processmaker_conn_id).client as client,
         ):
-            return self._ended(client, Verdict.of(event or {}), context)
+            verdict = Verdict.of(event or {})
+            if verdict.kind == "timeout":
+                # They may have come to their ends while no triggerer ran.
+                return self._last_look(context)
+            return self._ended(client, verdict, context)
+
+    def _last_look(self, context: Context) -> Any:
+        """Look once more, when the time is up: that ends it in any case."""
+        self._deadline = time.time()
+        return self.poke(context).xcom_value
+
+    def _pause(self, seconds: float) -> None:
+        """While something is in doubt: that, too, is better waited for in the triggerer."""
+        if self.deferrable:
+            self._defer()
+        time.sleep(seconds)
 
     def _wait(self) -> Wait:
         from airflow_provider_processmaker.client.waiting import Wait
@@ -192,4 +208,4 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
         results = [result_of(row, client.link_of(row), data=self.return_data) for row in rows]
         if results:
             ProcessMakerRequestLink.persist(context, results[0]["url"])
-        return check_size(results[0] if self._is_one() and results else results, max_bytes=MAX_BYTES)
+        return check_size(results[0] if self._is_one() and results else results, max_bytes=MAX_BYTES, instead=_INSTEAD)

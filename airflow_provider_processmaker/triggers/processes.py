@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerRequestTrigger"]
 
-#: Airflow gives ``on_kill`` 30 s, for three calls.
-KILL_TIMEOUT = 8.0
+#: Seconds for an answer, and for all: Airflow gives ``on_kill`` 30 s.
+KILL_TIMEOUT, KILL_WAIT = 8.0, 25.0
 
 
 class ProcessMakerRequestTrigger(BaseTrigger):
@@ -110,17 +111,31 @@ class ProcessMakerRequestTrigger(BaseTrigger):
         """Cancel what is still ACTIVE, by its id: the key of a start may belong to a newer attempt already."""
         if not self.cancel_on_kill:
             return
+        from airflow_provider_processmaker.client.request_states import request_ids_of
+
+        left: list[int] = []
+        try:
+            left += request_ids_of(self.request_ids)
+            async with asyncio.timeout(KILL_WAIT):
+                await self._cancel_all(left)
+        except TimeoutError:
+            self.log.warning("The cancellation of the requests %s is not confirmed: the time is up.", left)
+        except Exception:
+            self.log.exception("The requests %s are not canceled.", left or self.request_ids)
+
+    async def _cancel_all(self, left: list[int]) -> None:
         from airflow_provider_processmaker.client.errors import ProcessMakerError
         from airflow_provider_processmaker.hooks.asynchronous import LoopClient
 
         client = LoopClient(self.processmaker_conn_id, read_timeout=KILL_TIMEOUT)
-        for request_id in self.request_ids:
+        while left:
             try:
-                done = await client.call(functools.partial(_cancel, request_id=request_id))
+                done = await client.call(functools.partial(_cancel, request_id=left[0]))
             except ProcessMakerError as error:
-                self.log.warning("Request %s is not canceled, or not for certain: %s", request_id, error)
+                self.log.warning("Request %s is not canceled, or not for certain: %s", left[0], error)
             else:
-                self.log.info("Request %s was %s and is %s.", request_id, done.found, done.status)
+                self.log.info("Request %s was %s and is %s.", left[0], done.found, done.status)
+            del left[0]
         await client.close()
 
 

@@ -79,6 +79,15 @@ class TestOneRequest:
         clock.now += 10
         assert one.saw({1: GONE}) == Verdict("gone", {1: GONE}, 1)
 
+    def test_a_doubt_that_comes_back_begins_anew(self, clock: Seconds) -> None:
+        one = wait(clock, error_grace=60)
+        for status in ["ERROR", HIDDEN, "ERROR"]:
+            assert one.saw({1: status}) is None
+            clock.now += 30
+        assert one.saw({1: "ERROR"}) is None
+        clock.now += 30
+        assert one.saw({1: "ERROR"}) == Verdict("failed", {1: "ERROR"}, 1)
+
     @pytest.mark.parametrize("end", ["COMPLETED", "CANCELED"])
     def test_an_end_ends_the_doubt(self, clock: Seconds, end: str) -> None:
         one = wait(clock, error_grace=60)

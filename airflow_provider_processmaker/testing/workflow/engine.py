@@ -249,7 +249,9 @@ class Engine:
         if any(token.node.kind != "scriptTask" for token in failed):
             return []
         for token in failed:
-            errors = [error for error in request.errors if error["element_id"] != token.node.id]
+            # What is left is an object from now on, by the ids of the elements.
+            others = (error for error in request.errors if error["element_id"] != token.node.id)
+            errors = {error["element_id"] or "": error for error in others}
             request.update(status="ACTIVE", errors=errors or None, updated_at=self.iso())
             token.columns["status"] = "ACTIVE"
             self.schedule_script(token)
@@ -288,7 +290,13 @@ class Engine:
             "created_at": self.iso(),
             "trace": "#0 [internal function]: ProcessMaker\\Jobs\\BpmnAction->handle()\n#1 {main}",
         }
-        request.update(errors=[*request.errors, error], status="ERROR", updated_at=self.iso())
+        errors: Any = request.columns["errors"]
+        if isinstance(errors, dict):
+            number = sum(key.isdigit() for key in errors)  # PHP appends to it under the next free number
+            errors = {**errors, str(number): error}
+        else:
+            errors = [*request.errors, error]
+        request.update(errors=errors, status="ERROR", updated_at=self.iso())
 
     # -- steps -------------------------------------------------------------------------------------------------------
 

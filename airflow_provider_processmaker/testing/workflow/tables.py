@@ -163,7 +163,8 @@ class ProcessRequest:
     @property
     def errors(self) -> list[dict[str, Any]]:
         """What went wrong, oldest first."""
-        return list(self.columns["errors"] or [])
+        found = self.columns["errors"] or []
+        return list(found.values() if isinstance(found, dict) else found)
 
     @property
     def tasks(self) -> list[Token]:
