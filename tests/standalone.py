@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Standalone", "standalone", "stop_group"]
+__all__ = ["Standalone", "free_ports", "standalone", "stop_group"]
 
 
 @dataclass
@@ -81,7 +81,7 @@ def standalone(home: Path, **environment: str) -> Iterator[Standalone]:
     :param environment: more variables, such as ``AIRFLOW_CONN_…``.
     """
     (home / "dags").mkdir(exist_ok=True)
-    port, *log_ports = _free_ports(3)
+    port, *log_ports = free_ports(3)
     url = f"http://localhost:{port}"
     variables = os.environ | {
         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}",  # noqa: PTH120  # a link, as it is
@@ -138,7 +138,8 @@ def stop_group(process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.2)
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports on which nobody listens now."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [each.getsockname()[1] for each in sockets]

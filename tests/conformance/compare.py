@@ -45,6 +45,8 @@ _OPAQUE = {
 _PATH = re.compile(r"<server-path>|/[\w./-]+\.php")
 # What follows from the number of rows.
 _SIZES = frozenset({"total", "total_pages", "last_page", "links"})
+# This too, where all rows are on one page.
+_ALL_ROWS = frozenset({"count", "to"})
 _CUT = re.compile(r"\.\.\.trimmed \d+ more of (\d+)")
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
@@ -144,7 +146,8 @@ def _value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None =
     if isinstance(theirs, dict) and isinstance(ours, dict):
         if _total(theirs) != _total(ours) and _total(theirs) is not None:
             yield from _wrong_sums(where, ours)
-            theirs, ours = ({key: value for key, value in one.items() if key not in _SIZES} for one in (theirs, ours))
+            sizes = _SIZES | _ALL_ROWS if _is_only_page(theirs) and _is_only_page(ours) else _SIZES
+            theirs, ours = ({key: value for key, value in one.items() if key not in sizes} for one in (theirs, ours))
         for key in sorted(theirs.keys() | ours.keys()):
             if key not in ours:
                 yield f"{where}: {key!r} is missing"
@@ -184,6 +187,12 @@ def _wrong_sums(where: str, meta: Mapping[str, Any]) -> Iterator[str]:
     sums = (meta.get("total_pages", pages), meta["last_page"], links[-2]["label"])
     if sums != (pages, max(1, pages), str(max(1, pages))):
         yield f"{where}: {sums} do not fit a total of {meta['total']}"
+    if _is_only_page(meta) and any(meta.get(key) != meta["total"] for key in _ALL_ROWS):
+        yield f"{where}: not all rows of the only page are counted"
+
+
+def _is_only_page(meta: Mapping[str, Any]) -> bool:
+    return bool(meta.get("current_page") == meta["last_page"] == 1)
 
 
 def _last(where: str) -> str:

@@ -101,6 +101,17 @@ def test_more_rows_in_the_table_may_be_there_if_the_numbers_agree() -> None:
     assert found(response) != []
 
 
+def test_more_rows_on_the_only_page_are_counted_there() -> None:
+    recorded, response = copy.deepcopy(RECORDED), copy.deepcopy(RECORDED)
+    for one, total in ((recorded, 1), (response, 2)):
+        meta = one["body"]["meta"]
+        meta.update(total=total, count=total, to=total, per_page=10, total_pages=1, last_page=1)
+        del meta["links"][2:4]
+    assert found(response, recorded) == []
+    response["body"]["meta"]["count"] = 1
+    assert found(response, recorded) != []
+
+
 MUTATIONS: dict[str, Callable[[dict[str, Any]], object]] = {
     "status": lambda response: response.update(status=201),
     "no content type": lambda response: response["headers"].pop("Content-Type"),

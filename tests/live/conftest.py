@@ -27,9 +27,11 @@ def server_settings(request: pytest.FixtureRequest) -> Iterator[Target]:
         target.close()
         return
     with ProcessMakerServer(users=30) as server:
+        users = server.user_ids
         target = Target(settings_of(server.conn_uri))
         yield target
         target.close()
+        assert (server.requests, server.user_ids) == ([], users), "something was left behind"
         assert server.token_calls <= MOST_TOKEN_CALLS
 
 

@@ -6,10 +6,11 @@ import contextlib
 import json
 import secrets
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from airflow_provider_processmaker.client import MemoryStore, NotFoundError, ProcessMakerClient
+from airflow_provider_processmaker.client import CallRefusedError, MemoryStore, NotFoundError, ProcessMakerClient
 from airflow_provider_processmaker.connection import parse
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.client import Settings
 
 VARIABLE = "PROCESSMAKER_LIVE_CONN"
+#: Start, a task for whoever starts it, end: written as ProcessMaker's modeler does.
+DIAGRAM = Path(__file__).with_name("process.bpmn")
 
 
 def settings_of(connection: str) -> Settings:
@@ -51,6 +54,7 @@ class Target:
     store: MemoryStore = field(default_factory=MemoryStore)
     clients: list[ProcessMakerClient] = field(default_factory=list)
     leftovers: list[str] = field(default_factory=list)
+    processes: list[int] = field(default_factory=list)
 
     @property
     def admin(self) -> ProcessMakerClient:
@@ -100,10 +104,54 @@ class Target:
         self.leftovers.append(f"users/{user['id']}")
         return dict(user), password
 
+    def create_process(self) -> dict[str, Any]:
+        """A process with one task, which the administrator may start."""
+        name = f"airflow-live-{secrets.token_hex(6)}"
+        body = {
+            "name": name,
+            "description": "made by a test",
+            "status": "ACTIVE",
+            "process_category_id": self._category(),
+            "bpmn": DIAGRAM.read_text(encoding="utf-8"),
+        }
+        process = self.admin.post("processes", body)
+        self.processes.append(process["id"])
+        return dict(process)
+
+    def _category(self) -> int:
+        """A category that shows what is in it; the server's own if it has one."""
+        for category in self.admin.iter_records("process_categories"):
+            if category["status"] == "ACTIVE":
+                return int(category["id"])
+        made = self.admin.post("process_categories", {"name": "airflow-live", "status": "ACTIVE"})
+        self.leftovers.append(f"process_categories/{made['id']}")
+        return int(made["id"])
+
+    def task_of(self, request_id: int) -> dict[str, Any]:
+        """The one task that a request waits for."""
+        (task,) = self.admin.iter_records("tasks", process_request_id=request_id, status="ACTIVE")
+        return task
+
+    def complete(self, request_id: int, data: dict[str, Any]) -> None:
+        """Do the task of a request, as a person does with its form."""
+        task = self.task_of(request_id)
+        done = self.admin.put(f"tasks/{task['id']}", {"status": "COMPLETED", "data": data})
+        assert done["status"] == "CLOSED"
+
     def clean_up(self) -> None:
-        """Delete what a flow made and did not delete, also after a failure; the last first."""
+        """Delete what a flow made and did not delete, also after a failure; the last first.
+
+        A process cannot be deleted, only archived.
+        """
+        while self.processes:
+            process_id = self.processes.pop()
+            for request in list(self.admin.iter_records("requests", pmql=f"process_id = {process_id}")):
+                with contextlib.suppress(NotFoundError):
+                    self.admin.delete(f"requests/{request['id']}", idempotent=True)
+            self.admin.delete(f"processes/{process_id}", idempotent=True)
         while self.leftovers:
-            with contextlib.suppress(NotFoundError):
+            # A category that still has an archived process cannot be deleted.
+            with contextlib.suppress(NotFoundError, CallRefusedError):
                 self.admin.delete(self.leftovers.pop(), idempotent=True)
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.test_wheel import VERSIONS
+from tests.packaging.environments import VERSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PIN = re.compile(r"^([a-z0-9][a-z0-9-]*)==([0-9][^ ;]*)( ; .+)?$")

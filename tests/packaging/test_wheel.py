@@ -6,106 +6,21 @@ One version alone: ``PROCESSMAKER_TEST_VERSIONS=1 uv run pytest tests/packaging/
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_processmaker import __version__
 from airflow_provider_processmaker.connection import FIELDS
+from tests.packaging.environments import ROOT, only_if_asked_for, uv
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = "3.11"
+if TYPE_CHECKING:
+    from tests.packaging.environments import Installed
+
 EXTRA_FIELDS = {field.name: field for field in FIELDS if not field.standard}
-#: Beside the wheel; as scripts/refresh_constraints.py has it.
-VERSIONS = {
-    "2.11": ["apache-airflow==2.11.*"],
-    "3.1": ["apache-airflow==3.1.*", "apache-airflow-providers-fab"],
-    "3.3": ["apache-airflow==3.3.*"],
-}
-pytestmark = [
-    pytest.mark.versions,
-    pytest.mark.skipif(
-        not os.environ.get("PROCESSMAKER_TEST_VERSIONS"),
-        reason="installs three Airflows, some minutes: set PROCESSMAKER_TEST_VERSIONS=1",
-    ),
-    pytest.mark.skipif(not shutil.which("uv"), reason="needs uv"),
-]
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The wheel in an environment of one Airflow version."""
-
-    version: str
-    python: Path
-    home: Path
-
-    @property
-    def old_form(self) -> bool:
-        """Whether this Airflow takes the form from the hook's methods."""
-        return self.version in {"2.11", "3.1"}
-
-    def run(self, *command: str | Path, timeout: float = 240) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment, away from the checkout so that it cannot import our source."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON"))}
-        # HOME too, so that a stray ~/airflow would be seen.
-        environment |= {"HOME": str(self.home), "AIRFLOW_HOME": str(self.home / "configured")}
-        environment["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-        return subprocess.run(
-            [self.python.parent / command[0], *command[1:]],
-            cwd=self.home,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-
-def uv(*arguments: str | Path, **options: Any) -> str:
-    """Run uv; its complaint is what a failed test shows. Without the pins of the development environment."""
-    # The variable of the environment that runs us would decide which one uv installs into.
-    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    done = subprocess.run(
-        ["uv", "--no-config", "--color=never", *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="session")
-def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wheel and source distribution, built once; the wheel from the source distribution, as uv does it."""
-    folder = tmp_path_factory.mktemp("dist")
-    uv("build", "--build-constraints", ROOT / "constraints" / "build.txt", "--out-dir", folder, ROOT, cwd=folder)
-    return folder
-
-
-@pytest.fixture(scope="session", params=VERSIONS)
-def installed(request: pytest.FixtureRequest, distributions: Path, tmp_path_factory: Any) -> Installed:
-    """An environment with the wheel, its own extra for the stand-in server and nothing else of ours."""
-    version = request.param
-    home = tmp_path_factory.mktemp(f"airflow-{version}")
-    python = home / "venv" / "bin" / "python"
-    (wheel,) = distributions.glob("*.whl")
-    constraints = ROOT / "constraints"
-    uv("venv", "--python", PYTHON, home / "venv", cwd=home)
-    # The wheel's own requirements are resolved, so that one that is missing or too loose is noticed.
-    pins = ("--constraints", constraints / f"airflow-{version}.txt", "--build-constraints", constraints / "build.txt")
-    uv("pip", "install", "--python", python, *pins, f"{wheel}[testing]", *VERSIONS[version], cwd=home)
-    return Installed(version, python, home)
+pytestmark = only_if_asked_for
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +66,7 @@ def test_airflow_lists_the_provider(installed: Installed) -> None:
 
 def test_every_class_path_imports_from_the_wheel(installed: Installed, probed: dict[str, Any]) -> None:
     paths = probed["imported"]
-    assert {path.split(".")[1] for path in paths} >= {"hooks", "operators"}
+    assert {path.split(".")[1] for path in paths} >= {"hooks", "links", "operators", "sensors", "triggers"}
     assert all(Path(file).is_relative_to(installed.python.parents[1]) for file in paths.values()), paths
 
 

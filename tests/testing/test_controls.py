@@ -58,6 +58,27 @@ def test_something_later(api: Api) -> None:
     assert api.get(f"/requests/{request.id}").json()["status"] == "COMPLETED"
 
 
+def test_somebody_does_his_tasks(api: Api) -> None:
+    server = api.server
+    server.add_process("Ask", ["Approve", "File"])
+    server.on_task("Approve", lambda data: {"approved": data["amount"] < 100})
+    server.on_task("File", {"filed": True}, seconds=60)
+    small, large = server.add_requests("Ask", 2, [{"amount": 5}, {"amount": 500}])
+    assert [task.node.name for task in server.tasks] == ["File", "File"]
+    server.cancel_request(large.id)
+    server.clock.advance(61)
+    assert api.get(f"/requests/{small.id}").json()["status"] == "COMPLETED"
+    assert small.data == {"amount": 5, "approved": True, "filed": True}
+    assert (large.status, large.data) == ("CANCELED", {"amount": 500, "approved": False})
+
+
+def test_somebody_is_done_before_the_start_is_answered(api: Api) -> None:
+    process = api.server.add_process("Ask", ["Approve"])
+    api.server.on_task("Approve")
+    assert api.call("POST", f"/process_events/{process}?event=node_1", json={}).status_code == 201
+    assert statuses(api) == ["COMPLETED"]
+
+
 def test_what_somebody_else_sees(api: Api) -> None:
     server = api.server
     server.add_process("Ask", start_users=["bob"])
