@@ -3,6 +3,11 @@
 ``uv run scripts/run_example.py example_dags/processmaker_list_users.py``
 
 Without ``AIRFLOW_CONN_PROCESSMAKER_DEFAULT`` in the environment it starts the bundled stand-in server and uses that.
+With ``--processes`` the stand-in has the processes of the other examples, and people who do their tasks in a second:
+
+``uv run scripts/run_example.py example_dags/processmaker_approval.py --processes``
+``uv run scripts/run_example.py example_dags/processmaker_fan_out.py --processes``
+``uv run scripts/run_example.py example_dags/processmaker_wait_for_request.py --processes --conf '{"request_id": 1}'``
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,6 +33,8 @@ import pluggy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from airflow_provider_processmaker.testing import ProcessMakerServer
 
 CONNECTION = "AIRFLOW_CONN_PROCESSMAKER_DEFAULT"
 SHOWN = 10
@@ -38,6 +46,14 @@ LOGGING = {
     "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "airflow_provider_processmaker=INFO airflow.task=INFO",
 }
 
+
+#: With ``--processes``: each process, its task, and what somebody fills in.
+PROCESSES = {
+    "Expense Approval": ("Approve expense", {"approved": True}),
+    "Vendor Review": ("Review vendor", {"rating": "good"}),
+}
+#: Seconds that somebody takes for a task there, and between two looks at it.
+SOON = 1.0
 
 #: Not empty once somebody wanted an end.
 interrupts: list[bool] = []
@@ -76,14 +92,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dag_file", type=Path)
     parser.add_argument("--users", type=int, default=520, help="users of the stand-in server (default: 520)")
+    parser.add_argument("--processes", action="store_true", help="the stand-in has the processes of the examples")
+    parser.add_argument("--conf", type=json.loads, help="configuration of the run, as JSON: its params")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGINT, interrupt)
     try:
         folder = tempfile.TemporaryDirectory(prefix="airflow-", ignore_cleanup_errors=True)
-        with folder as home, server(options.users) as where:
+        with folder as home, server(options.users, processes=options.processes) as where:
             prepare_airflow(Path(home), options.dag_file)
-            run(options.dag_file, where)
+            run(options.dag_file, where, options.conf, soon=options.processes)
     except KeyboardInterrupt:
         return last_line("Interrupted.", 130)
     except Exception as error:  # noqa: BLE001  # whatever it is, its reason is the last line
@@ -109,9 +127,11 @@ def last_line(text: str, code: int) -> int:
 
 
 @contextlib.contextmanager
-def server(users: int) -> Iterator[str]:
+def server(users: int, *, processes: bool) -> Iterator[str]:
     """The server of the connection in the environment, or else a stand-in that lives as long as we do."""
     if given := os.environ.get(CONNECTION):
+        if processes:
+            raise Failed(f"--processes is for the stand-in server, and {CONNECTION} names another one")
         check_readable(given)
         yield f"the server of {CONNECTION}"
         return
@@ -119,7 +139,17 @@ def server(users: int) -> Iterator[str]:
 
     with ProcessMakerServer(users=users) as standin:
         os.environ[CONNECTION] = standin.conn_uri
+        if processes:
+            add_processes(standin)
         yield f"a stand-in server at {standin.url}"
+
+
+def add_processes(standin: ProcessMakerServer) -> None:
+    """Processes whose tasks somebody does, and a request (1) that was started elsewhere."""
+    for name, (task, answer) in PROCESSES.items():
+        standin.add_process(name, [task])
+        standin.on_task(task, answer, seconds=SOON)
+    standin.start_request(next(iter(PROCESSES)), {"employee": "Ina Active", "amount": 80}, username="bob")
 
 
 def check_readable(connection: str) -> None:
@@ -172,15 +202,18 @@ def prepare_airflow(home: Path, dag_file: Path) -> None:
     logging.disable(logging.NOTSET)
 
 
-def run(dag_file: Path, where: str) -> None:
+def run(dag_file: Path, where: str, conf: dict[str, Any] | None, *, soon: bool) -> None:
     """Run the DAG once and print what came of it.
 
+    :param soon: look at what is waited for each second, whatever the DAG says.
     :raises Failed: if it did not succeed.
     """
     from airflow import __version__ as airflow_version
     from airflow.providers.common.compat.sdk import get_listener_manager
 
     dag = load_dag(dag_file)
+    if soon:
+        look_soon(dag)
     tokens, failures = TokenCalls(), Failures()
     client_log = logging.getLogger("airflow_provider_processmaker")
     client_log.addHandler(tokens)
@@ -188,14 +221,14 @@ def run(dag_file: Path, where: str) -> None:
     get_listener_manager().add_listener(failures)
     print(f"Running {dag.dag_id} in Airflow {airflow_version} against {where} ...", flush=True)
     started = time.monotonic()
-    dag_run = dag.test()
+    dag_run = dag.test(run_conf=conf)
     if interrupts:
         raise KeyboardInterrupt
     took = time.monotonic() - started
-    states = {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}
+    states = states_of(dag_run)
     show(dag_run, took, tokens.count, states)
     if str(dag_run.state) != "success":
-        failed = ", ".join(task for task, state in states.items() if state == "failed")
+        failed = ", ".join(dict.fromkeys(ti.task_id for ti in dag_run.get_task_instances() if ti.state == "failed"))
         reason = failures.reasons[-1] if failures.reasons else "see the log above"
         raise Failed(f"{failed or dag_run.state}: {reason}")
 
@@ -209,6 +242,29 @@ def load_dag(dag_file: Path) -> Any:
     sys.modules[dag_file.stem] = module
     spec.loader.exec_module(module)
     return module.dag
+
+
+def look_soon(dag: Any) -> None:
+    """Shorten what the tasks wait between two looks."""
+    for task in dag.tasks:
+        arguments = getattr(task, "partial_kwargs", None) or vars(task)
+        for name in ("poll_interval", "poke_interval"):
+            if name in arguments:
+                arguments[name] = SOON
+
+
+def states_of(dag_run: Any) -> dict[str, str]:
+    """The state of each task; of a mapped one how many of its instances have which."""
+    states: dict[str, Counter[str]] = {}
+    mapped: set[str] = set()
+    for ti in dag_run.get_task_instances():
+        states.setdefault(ti.task_id, Counter())[str(ti.state)] += 1
+        if ti.map_index >= 0:
+            mapped.add(ti.task_id)
+    return {
+        task: ", ".join(f"{number} {state}" if task in mapped else state for state, number in counted.items())
+        for task, counted in states.items()
+    }
 
 
 def show(dag_run: Any, took: float, token_calls: int, states: dict[str, str]) -> None:
