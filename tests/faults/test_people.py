@@ -114,7 +114,7 @@ def test_marked_failed(scene: Scene) -> None:
     scene.wait_waiting()
     for task in scene.tasks().values():
         task.mark("failed")
-    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+    scene.end({"CANCELED": 1}, state="failed", said="was ACTIVE and is CANCELED", tries=1)
 
 
 @pytest.mark.case("23", "A person marks the task success while it is deferred")
@@ -124,7 +124,7 @@ def test_marked_success(scene: Scene) -> None:
     scene.wait_waiting()
     for task in scene.tasks().values():
         task.mark("success")
-    scene.end({"CANCELED": 1}, "success", said="was ACTIVE and is CANCELED", tries=1)
+    scene.end({"CANCELED": 1}, state="success", said="was ACTIVE and is CANCELED", tries=1)
 
 
 @pytest.mark.case("24", "A person fails the DAG run")
@@ -133,14 +133,14 @@ def test_run_failed(scene: Scene) -> None:
     scene.wait_waiting()
     assert scene.run is not None
     scene.run.mark("failed")
-    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+    scene.end({"CANCELED": 1}, state="failed", said="was ACTIVE and is CANCELED", tries=1)
 
 
 @pytest.mark.case("25", "execution_timeout passes")
 def test_execution_timeout(scene: Scene) -> None:
     scene.begin(execution_timeout="dt.timedelta(seconds=20)", retries=0)
     scene.wait_waiting()
-    scene.end({"CANCELED": 1}, "failed", said="was ACTIVE and is CANCELED", tries=1)
+    scene.end({"CANCELED": 1}, state="failed", said="was ACTIVE and is CANCELED", tries=1)
 
 
 @pytest.mark.case("26", "retries is edited in the DAG file between two tries")
