@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_processmaker.client.process_runs import ProcessRuns
 
-__all__ = ["Cancellation", "cancel"]
+__all__ = ["Cancellation", "cancel", "send", "unconfirmed"]
 
 log = logging.getLogger(__name__)
 
@@ -52,23 +52,48 @@ def cancel(
     found = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
     if found not in only or found == "CANCELED":
         return Cancellation(found, found)
-    path = f"requests/{request_id}"
-    lost = None
+    lost = send(api, request_id, read_timeout=read_timeout)
+    status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
+    if status in only and status != "CANCELED":
+        raise unconfirmed(api, request_id, status, lost)
+    log.info("Request %d was %s and is %s now.", request_id, found, status)
+    return Cancellation(found, status)
+
+
+def send(api: ProcessRuns, request_id: int, *, read_timeout: float | None = None) -> UnknownOutcomeError | None:
+    """Ask the server to cancel a request (``PUT /requests/{id}``), whatever its status.
+
+    :param api: the client.
+    :param request_id: the request.
+    :param read_timeout: seconds to wait for an answer.
+    :return: why nobody knows whether it did; None if it says that it did.
+    :raises ForbiddenError: if the user has no right to cancel.
+    """
     try:
-        api.put(path, {"status": "CANCELED"}, read_timeout=read_timeout)
+        api.put(f"requests/{request_id}", {"status": "CANCELED"}, read_timeout=read_timeout)
     except ForbiddenError as refused:
         refused.hint = "Who may cancel its requests stands in the configuration of the process: Cancel Request."
         raise
     except UnknownOutcomeError as problem:
-        lost = problem
+        return problem
     except UnexpectedAnswerError as problem:
-        lost = lost_answer(problem)
-    status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
-    if status in only and status != "CANCELED":
-        error = lost or UnknownOutcomeError("", method="PUT", path=f"/api/1.0/{path}", server=api.settings.base_url)
-        error.what = f"The cancellation of request {request_id} was sent and is not confirmed: it is still {status}."
-        error.hint = "Another process of the server holds it, perhaps. A later try looks first."
-        error.retryable = True
-        raise error
-    log.info("Request %d was %s and is %s now.", request_id, found, status)
-    return Cancellation(found, status)
+        return lost_answer(problem)
+    return None
+
+
+def unconfirmed(
+    api: ProcessRuns, request_id: int, status: str, lost: UnknownOutcomeError | None = None
+) -> UnknownOutcomeError:
+    """The error for a cancellation that was sent, and the request is not canceled.
+
+    :param api: the client.
+    :param request_id: the request.
+    :param status: its status.
+    :param lost: why the answer is not known.
+    """
+    path = f"/api/1.0/requests/{request_id}"
+    error = lost or UnknownOutcomeError("", method="PUT", path=path, server=api.settings.base_url)
+    error.what = f"The cancellation of request {request_id} was sent and is not confirmed: it is still {status}."
+    error.hint = "Another process of the server holds it, perhaps. A later try looks first."
+    error.retryable = True
+    return error

@@ -40,11 +40,17 @@ class Outages:
         self.budget = budget
         self._clock = clock
         self._since: float | None = None
+        self._why: str | None = None
 
     @property
     def under_way(self) -> bool:
         """Whether the server was out of reach when it was last asked."""
         return self._since is not None
+
+    @property
+    def why(self) -> str | None:
+        """Why the server could not be asked when it was last tried; None if it could."""
+        return self._why if self.under_way else None
 
     def over(self) -> None:
         """Tell that the server has answered."""
@@ -64,6 +70,7 @@ class Outages:
         if not (error.retryable or isinstance(error, TransportError | UnexpectedAnswerError)):
             return error.as_dict()
         now = self._clock()
+        self._why = str(error)
         if self._since is None:
             self._since = now
             log.warning("ProcessMaker cannot be asked; waiting up to %.0f s for it. %s", self.budget, error)

@@ -186,7 +186,7 @@ class ProcessRuns(abc.ABC):
             check_range("timeout", timeout, 0, 86_400 * 365 * 10)
         deadline = None if timeout is None else time.time() + timeout
         wait = Wait(ids, statuses, error_grace=error_grace, outage_budget=outage_budget, deadline=deadline)
-        ask = lambda: self.request_statuses(wait.ids, read_timeout=READ_TIMEOUT)  # noqa: E731
+        ask = lambda: self.request_statuses(wait.open, read_timeout=READ_TIMEOUT)  # noqa: E731
         verdict = wait_for(wait, ask, poll_interval=poll_interval)
         if verdict is None or verdict.kind != "reached":
             raise verdict_error(self, verdict) if verdict else AssertionError("a wait ends with a verdict")

@@ -97,11 +97,12 @@ def _gone(api: ProcessRuns, kind: str, request_id: int) -> RequestGoneError:
 def _timeout(api: ProcessRuns, verdict: Verdict) -> WaitTimeoutError:
     waiting = {one: status for one, status in verdict.statuses.items() if status in {"ACTIVE", "ERROR"}}
     first = verdict.request_id or next(iter(waiting), None)
-    if first is None:
-        return WaitTimeoutError("The time is up, and ProcessMaker has not told how the requests stand.")
+    out = f" ProcessMaker could not be asked at last: {verdict.why}" if verdict.why else ""
+    if first is None or first not in waiting:
+        return WaitTimeoutError(f"The time is up, and ProcessMaker has not told how the requests stand.{out}")
     others = f", and {len(waiting) - 1} more with it" if len(waiting) > 1 else ""
     error = WaitTimeoutError(
-        f"The time is up: request {first} is still {waiting.get(first, 'not told')}{others}.",
+        f"The time is up: request {first} is still {waiting[first]}{others}.{out}",
         hint=api.link_of(_row(api, first)),
     )
     error.request_id = first

@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client import pmql
@@ -106,6 +107,10 @@ def generation_of(row: Record) -> str:
     return str(data.get(GENERATION) or "") if isinstance(data, dict) else ""
 
 
+def _nothing() -> None:
+    """Nothing keeps it."""
+
+
 @dataclass(kw_only=True)
 class KeyedStart:
     """One start of a process under a key.
@@ -116,6 +121,7 @@ class KeyedStart:
     :param data: the request's data.
     :param settle_window: seconds for which a start without an answer is looked for before it is sent again.
     :param sleep: waits for some seconds.
+    :param check: raises what keeps the start from being sent.
     """
 
     api: ProcessRuns
@@ -124,6 +130,7 @@ class KeyedStart:
     data: Mapping[str, Any] = field(default_factory=dict)
     settle_window: float = SETTLE_WINDOW
     sleep: Callable[[float], None] = time.sleep
+    check: Callable[[], None] = _nothing
 
     def found(self) -> list[Record]:
         """The requests of this key, of any generation, oldest first; none that another request called."""
@@ -165,6 +172,7 @@ class KeyedStart:
         if not generation:
             del body[GENERATION]
         path = f"process_events/{self.event.process_id}"
+        self.check()
         try:
             row = self.api.post(path, body, params={"event": self.event.event_id})
         except ForbiddenError as refused:
@@ -241,7 +249,7 @@ class KeyedStart:
         """
         kept = next((row for row in rows if row["status"] in {"ACTIVE", "COMPLETED"}), rows[0])
         for row in rows:
-            if row["id"] == kept["id"] or row["status"] != "ACTIVE":
+            if row["id"] == kept["id"] or row["status"] != "ACTIVE" or _is_later(row, kept):
                 continue
             log.warning("Request %s came a second time, as %s; canceling it.", kept["id"], row["id"])
             try:
@@ -249,6 +257,15 @@ class KeyedStart:
             except ProcessMakerError as error:
                 log.warning("Request %s is left as it is: it cannot be canceled. %s", row["id"], error)
         return kept
+
+
+def _is_later(row: Record, kept: Record) -> bool:
+    """Whether a request began after another had ended: what a process starts again by itself is no second start."""
+    began, ended = row.get("created_at"), kept.get("completed_at")
+    try:
+        return bool(began and ended) and datetime.fromisoformat(str(began)) > datetime.fromisoformat(str(ended))
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_final(error: ProcessMakerError) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client.errors import InvalidInputError, ProcessMakerError
@@ -28,6 +28,7 @@ ERROR_GRACE = 60.0
 READ_TIMEOUT = 20.0
 
 #: These count only if they last.
+_ENDS = frozenset({"COMPLETED", "CANCELED"})
 _IN_DOUBT = frozenset({"ERROR", GONE, HIDDEN})
 
 
@@ -39,12 +40,14 @@ class Verdict:
     :param statuses: the last status of each request.
     :param request_id: the request that decided it, where one did.
     :param error: for ``error``: :meth:`.ProcessMakerError.as_dict`.
+    :param why: for ``timeout``: why the server could not be asked at last.
     """
 
     kind: str
     statuses: dict[int, str] = field(default_factory=dict)
     request_id: int | None = None
     error: dict[str, Any] | None = None
+    why: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as plain data, for a JSON text."""
@@ -57,7 +60,7 @@ class Verdict:
         :param data: the plain data, perhaps of another version of this package.
         """
         statuses = {int(one): str(status) for one, status in (data.get("statuses") or {}).items()}
-        return cls(str(data.get("kind")), statuses, data.get("request_id"), data.get("error"))
+        return cls(str(data.get("kind")), statuses, data.get("request_id"), data.get("error"), data.get("why"))
 
 
 def checked_statuses(statuses: Any) -> frozenset[str]:
@@ -112,12 +115,18 @@ class Wait:
         self._clock = clock
         self._wall = wall
         self._last: dict[int, str] = {}
+        self._done: set[int] = set()
         self._doubts: dict[tuple[int, str], float] = {}
 
     @property
     def calm(self) -> bool:
         """Whether nothing is in doubt: the server answers, and no request is in ERROR or missing."""
         return not self._outages.under_way and not self._doubts
+
+    @property
+    def open(self) -> list[int]:
+        """The requests that are still to be asked for: not those that have come to a wanted end."""
+        return [one for one in self.ids if one not in self._done]
 
     @property
     def remaining(self) -> float | None:
@@ -132,7 +141,7 @@ class Wait:
         """
         now = self._clock()
         self._outages.over()
-        told = {one: statuses[one] for one in self.ids if statuses.get(one, NOT_TOLD) != NOT_TOLD}
+        told = {one: statuses[one] for one in self.open if statuses.get(one, NOT_TOLD) != NOT_TOLD}
         self._last.update(told)
         for one, status in told.items():
             if not self._lasting(one, status, now) or status in self.wanted:
@@ -141,8 +150,11 @@ class Wait:
                 return self._verdict(status.lower(), one)
             if status != "ACTIVE":
                 return self._verdict("failed", one)
-        reached = (told.get(one) in self.wanted and self._lasting(one, told[one], now) for one in self.ids)
-        return self._verdict("reached") if all(reached) else None
+        reached = {one for one, status in told.items() if status in self.wanted and self._lasting(one, status, now)}
+        if reached.issuperset(self.open):
+            return self._verdict("reached")
+        self._done |= {one for one in reached if told[one] in _ENDS}
+        return None
 
     def failed(self, error: ProcessMakerError) -> Verdict | None:
         """Tell that the server could not be asked.
@@ -155,7 +167,9 @@ class Wait:
 
     def expired(self) -> Verdict | None:
         """Tell whether the deadline has passed."""
-        return self._verdict("timeout") if self.remaining == 0 else None
+        if self.remaining != 0:
+            return None
+        return replace(self._verdict("timeout"), why=self._outages.why)
 
     def _verdict(self, kind: str, request_id: int | None = None) -> Verdict:
         if request_id is None and len(self.ids) == 1:
@@ -196,7 +210,7 @@ def wait_for(
     :param sleep: waits for some seconds.
     :return: the verdict; None if handed back without one.
     """
-    check_range("poll_interval", poll_interval, 0.01, 86_400)
+    check_range("poll_interval", poll_interval, 0.01, 86_400 * 31)
     while True:
         try:
             verdict = wait.saw(ask())

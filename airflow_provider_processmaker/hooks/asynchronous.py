@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,15 +32,8 @@ T = TypeVar("T")
 REREAD_AFTER = 60.0
 #: A poll comes again soon: it must not hold a thread for long.
 POLL_TIMEOUT = 20.0
-#: All connections of a process share them. A call takes some 25 ms.
-THREADS = 4
-
-
-@functools.lru_cache(maxsize=1)
-def _threads(process: int) -> ThreadPoolExecutor:
-    """The threads of this process; a child of a fork has none of its parent's."""
-    del process
-    return ThreadPoolExecutor(THREADS, thread_name_prefix="processmaker-loop")
+#: Of each connection, so that a server that hangs holds up its own waits alone.
+THREADS = 2
 
 
 async def read_settings(conn_id: str) -> Settings:
@@ -104,6 +96,7 @@ class LoopClient:
         self._read_at = 0.0
         self._unmasked: list[str] = []
         self._lock = asyncio.Lock()
+        self._threads: ThreadPoolExecutor | None = None
 
     async def call(self, job: Callable[[ProcessMakerClient], T]) -> T:
         """Do something with the client, in a thread.
@@ -126,12 +119,16 @@ class LoopClient:
     async def close(self) -> None:
         """Close its connections to the server."""
         client, self._client, self._settings = self._client, None, None
-        if client is not None:
-            await self._in_thread(client.close)
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            if client is not None:
+                threads.submit(client.close)
+            threads.shutdown(wait=False)  # what is under way comes to its end
 
-    @staticmethod
-    async def _in_thread(job: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(_threads(os.getpid()), job)
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="processmaker-loop")
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job)
 
     async def _current(self) -> ProcessMakerClient:
         if self._client is not None and time.monotonic() - self._read_at < REREAD_AFTER:

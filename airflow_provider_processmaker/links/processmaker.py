@@ -20,6 +20,11 @@ class ProcessMakerRequestLink(BaseOperatorLink):
 
     name = "ProcessMaker"
 
+    @property
+    def xcom_key(self) -> str:
+        """From where Airflow 3 takes the address: it is there while the task still runs, too."""
+        return KEY
+
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """The address; empty while there is no request yet.
 

@@ -54,6 +54,10 @@ def _mark(row: Row) -> tuple[str, int]:
     return base, int(number) if number.isdigit() else 0
 
 
+def _moment(generation: str) -> str:
+    return generation.partition("-")[2]
+
+
 def decide(rows: list[Row], attempt: Attempt, notes: Mapping[str, Any], policy: Policy) -> Decision:
     """Decide by what is there.
 
@@ -62,13 +66,17 @@ def decide(rows: list[Row], attempt: Attempt, notes: Mapping[str, Any], policy: 
     :param notes: of the latest attempt, whatever its generation.
     :param policy: what is wanted.
     """
+    if not attempt.run_cleared:
+        # Another moment is that of an older run with the same name, which was deleted.
+        rows = [row for row in rows if _moment(_mark(row)[0]) == _moment(attempt.generation)]
     mine = [row for row in rows if _mark(row)[0] == attempt.generation]
-    if not mine and notes.get("generation") == attempt.generation:
+    begun = notes.get("generation") == attempt.generation
+    if not mine and begun:
         # Adopted after a clear, or hidden by a process that has overwritten the key.
         mine = [row for row in rows if row["id"] == notes.get("request_id")]
     if mine:
         return _again(mine, attempt, notes, policy)
-    if rows and not attempt.first:
+    if rows and not attempt.first and not begun:
         return _cleared(rows, attempt, notes, policy)
     # What is there at the first attempt is of an older run with the same name, which was deleted.
     return Decision("Nothing was started before.", generation=attempt.generation)

@@ -27,11 +27,14 @@ class Attempt:
         ``max_tries``, which a clear raises in almost every case, and of the start of the DAG run, which a clear of a
         finished run moves. Not of ``retries``, which may be edited between two tries.
     :param first: whether there was none before.
+    :param run_cleared: whether the DAG run may have been cleared, which is what moves its start; without that, a
+        request of another moment is one of an older run with the same name.
     """
 
     key: str
     generation: str
     first: bool
+    run_cleared: bool = True
 
 
 def attempt_of(context: Context) -> Attempt:
@@ -46,7 +49,8 @@ def attempt_of(context: Context) -> Attempt:
     digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()
     run_started = context["dag_run"].start_date
     moment = round(run_started.timestamp() * 1_000_000) if run_started else 0
-    return Attempt(f"af1-{digest[:32]}", f"{ti.max_tries}-{moment}", ti.try_number <= 1)
+    cleared = getattr(context["dag_run"], "clear_number", None) != 0
+    return Attempt(f"af1-{digest[:32]}", f"{ti.max_tries}-{moment}", ti.try_number <= 1, cleared)
 
 
 class Notes:

@@ -68,6 +68,8 @@ def begin(start: KeyedStart, attempt: Attempt, notes: Notes, policy: Policy, con
     :param policy: what the author of the DAG wants.
     :param confirm: waits until a request's ERROR has lasted or passed, and gives its row.
     """
+    from airflow_provider_processmaker.client.starting import generation_of
+
     rows = start.found()
     noted = notes.of(attempt.generation).get("request_id")
     if noted and all(row["id"] != noted for row in rows):
@@ -83,8 +85,10 @@ def begin(start: KeyedStart, attempt: Attempt, notes: Notes, policy: Policy, con
             row = confirm(row["id"])
         if not decision.generation or row["status"] != "ERROR":
             _note(notes, attempt, row)
+            if generation_of(row).partition("+")[0] != attempt.generation:
+                notes.write(resumed_at=time.time())
             return row
-    notes.write(generation=attempt.generation, phase="starting", request_id=None, deadline=None)
+    notes.write(generation=attempt.generation, phase="starting", request_id=None, deadline=None, resumed_at=None)
     row = start.start(decision.generation)
     log.info("Started the request %s of the process %s: %s.", row["id"], start.event.process_name, row["status"])
     _note(notes, attempt, row)
@@ -134,7 +138,7 @@ def follow(client: ProcessMakerClient, wait: Wait, interruption: Interruption, p
     from airflow_provider_processmaker.client.waiting import READ_TIMEOUT, wait_for
 
     def ask() -> dict[int, str]:
-        statuses = client.request_statuses(wait.ids, read_timeout=READ_TIMEOUT)
+        statuses = client.request_statuses(wait.open, read_timeout=READ_TIMEOUT)
         interruption.check()  # or what the kill has canceled would count as canceled by somebody
         return statuses
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerCancelRequestOperator", "ProcessMakerStartProcessOperator"]
 
+#: Seconds for which the cancellation of a killed attempt may take: the server may hold it for 60.
+LATE_KILL = 90.0
+
 
 class ProcessMakerStartProcessOperator(BaseOperator):
     """Start a process, wait for its request, and go on with its result (``POST /process_events/{process}``).
@@ -126,6 +129,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
                 key=attempt.key,
                 settle_window=self.settle_window,
             )
+            start.sleep, start.check = self._interruption.sleep, self._interruption.check
             policy = Policy(self.on_error, self.on_clear, self.cancel_on_kill)
             row = begin(start, attempt, notes, policy, lambda request_id: self._confirmed(client, request_id))
             self._hold(client, row["id"])
@@ -244,12 +248,19 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         error = verdict_error(client, verdict)
         if verdict.kind == "timeout":
             self._late(client, verdict, error, limit)
-        if isinstance(error, RequestFailedError | RequestGoneError):
+        if getattr(error, "request_status", None) == "CANCELED" and self._killed_by_the_last(notes):
+            error.retryable = True
+        elif isinstance(error, RequestFailedError | RequestGoneError):
             notes.write(phase="failed")
             error.retryable = self.on_error == "restart"
         else:  # an outage, which says nothing of the request's own end
             notes.write(phase="broken off")
         raise error
+
+    def _killed_by_the_last(self, notes: Notes) -> bool:
+        """Whether a request that was resumed after a clear was canceled by the kill before it, only late."""
+        resumed = notes.get("resumed_at")
+        return self.cancel_on_kill and resumed is not None and time.time() - resumed < LATE_KILL
 
     def _late(self, client: ProcessMakerClient, verdict: Verdict, error: ProcessMakerError, limit: Limit) -> NoReturn:
         if limit.is_execution_timeout:

@@ -51,3 +51,9 @@ def skipping_softly(sensor: Any) -> Iterator[None]:
             if getattr(sensor, name, False):
                 raise AirflowSkipException(f"Skipping due to {name} is set to True. {error}") from error
         raise
+    except AirflowSkipException:
+        raise
+    except Exception as error:
+        if getattr(sensor, "never_fail", False):
+            raise AirflowSkipException(f"Skipping due to never_fail is set to True. {error}") from error
+        raise

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerRequestSensor"]
 
+#: Airflow allows none between two looks.
+SHORTEST = 0.1
 _INSTEAD = "Read what you need of the data with the client, in a @task."
 
 
@@ -115,8 +117,8 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
                 ProcessMakerRequestLink.persist(context, client.link(wait.ids[0]))
             verdict = wait_for(
                 wait,
-                lambda: client.request_statuses(wait.ids, read_timeout=READ_TIMEOUT),
-                poll_interval=self.poke_interval,
+                lambda: client.request_statuses(wait.open, read_timeout=READ_TIMEOUT),
+                poll_interval=max(self.poke_interval, SHORTEST),
                 hand_back=True,
                 sleep=self._pause,
             )
@@ -181,7 +183,7 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
             trigger=ProcessMakerRequestTrigger(
                 wait.ids,
                 statuses=sorted(wait.wanted),
-                poll_interval=self.poke_interval,
+                poll_interval=max(self.poke_interval, SHORTEST),
                 deadline=self._deadline,
                 error_grace=self.error_grace,
                 outage_budget=self.outage_budget,

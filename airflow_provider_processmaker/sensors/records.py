@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerRecordsSensor"]
 
+#: Airflow allows none between two looks.
+SHORTEST = 0.1
+
 
 class ProcessMakerRecordsSensor(BaseSensorOperator):
     """Wait until a list has enough records that match a query.
@@ -151,7 +154,7 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
                 self.resource,
                 query=_plain(list_query(self.query)),
                 at_least=_number(self.at_least),
-                poll_interval=self.poke_interval,
+                poll_interval=max(self.poke_interval, SHORTEST),
                 deadline=time.time() + self.timeout,
                 outage_budget=self.outage_budget,
                 processmaker_conn_id=self.processmaker_conn_id,

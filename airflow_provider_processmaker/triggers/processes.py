@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessMakerRequestTrigger"]
 
-#: Seconds for an answer, and for all: Airflow gives ``on_kill`` 30 s.
-KILL_TIMEOUT, KILL_WAIT = 8.0, 25.0
+#: Seconds: Airflow gives ``on_kill`` 30. Kills that come within the shorter time go together.
+KILL_WAIT, KILL_TOGETHER = 25.0, 0.3
 
 
 class ProcessMakerRequestTrigger(BaseTrigger):
@@ -99,48 +98,45 @@ class ProcessMakerRequestTrigger(BaseTrigger):
             deadline=self.deadline,
         )
         poller = shared(("requests", self.processmaker_conn_id), lambda: _poller(self.processmaker_conn_id))
-        self.log.info("Waiting for the requests %s, looking every %g s.", wait.ids, self.poll_interval)
-        with poller.watch(wait.ids, self.poll_interval) as watch:
+        shown = f"{wait.ids[:10]}{' and more' if len(wait.ids) > 10 else ''}"
+        self.log.info("Waiting for %d requests, %s, looking every %g s.", len(wait.ids), shown, self.poll_interval)
+        watch = poller.watch(wait.open, self.poll_interval)
+        try:
             while True:
                 answers = await watch.next(timeout=wait.remaining)
                 verdict = (_told(wait, answers) if answers else None) or wait.expired()
                 if verdict:
                     return verdict.as_dict()
+                if len(wait.open) < len(watch.questions):
+                    # The new one first: the poller ends with its last watch.
+                    old, watch = watch, poller.watch(wait.open, self.poll_interval)
+                    old.leave()
+        finally:
+            watch.leave()
 
     async def on_kill(self) -> None:
         """Cancel what is still ACTIVE, by its id: the key of a start may belong to a newer attempt already."""
         if not self.cancel_on_kill:
             return
         from airflow_provider_processmaker.client.request_states import request_ids_of
+        from airflow_provider_processmaker.triggers.kills import killer
 
         left: list[int] = []
         try:
             left += request_ids_of(self.request_ids)
-            async with asyncio.timeout(KILL_WAIT):
-                await self._cancel_all(left)
-        except TimeoutError:
-            self.log.warning("The cancellation of the requests %s is not confirmed: the time is up.", left)
+            with killer(self.processmaker_conn_id).watch(left, KILL_TOGETHER) as watch:
+                told = await watch.next(timeout=KILL_WAIT)
         except Exception:
             self.log.exception("The requests %s are not canceled.", left or self.request_ids)
-
-    async def _cancel_all(self, left: list[int]) -> None:
-        from airflow_provider_processmaker.client.errors import ProcessMakerError
-        from airflow_provider_processmaker.hooks.asynchronous import LoopClient
-
-        client = LoopClient(self.processmaker_conn_id, read_timeout=KILL_TIMEOUT)
-        while left:
-            try:
-                done = await client.call(functools.partial(_cancel, request_id=left[0]))
-            except ProcessMakerError as error:
-                self.log.warning("Request %s is not canceled, or not for certain: %s", left[0], error)
+            return
+        for request_id in left:
+            answer = None if told is None else told[request_id]
+            if answer is None:
+                self.log.warning("The cancellation of the request %s is not confirmed: the time is up.", request_id)
+            elif isinstance(answer, Exception):
+                self.log.warning("Request %s is not canceled, or not for certain: %s", request_id, answer)
             else:
-                self.log.info("Request %s was %s and is %s.", left[0], done.found, done.status)
-            del left[0]
-        await client.close()
-
-
-def _cancel(client: ProcessMakerClient, request_id: int) -> Any:
-    return client.cancel_request(request_id)
+                self.log.info("Request %s was %s and is %s.", request_id, answer.found, answer.status)
 
 
 def _told(wait: Wait, answers: Mapping[int, str | Exception]) -> Verdict | None:

@@ -231,7 +231,7 @@ class TestDeadline:
         some = wait(clock, [1, 2], deadline=0)
         some.saw({1: "COMPLETED", 2: "ACTIVE"})
         some.failed(OUT)
-        assert some.expired() == Verdict("timeout", {1: "COMPLETED", 2: "ACTIVE"})
+        assert some.expired() == Verdict("timeout", {1: "COMPLETED", 2: "ACTIVE"}, why=str(OUT))
 
     def test_none(self, clock: Seconds) -> None:
         assert wait(clock).remaining is None
@@ -292,7 +292,7 @@ class TestTheLoop:
 
     def test_it_ends_in_an_outage_too(self, clock: Seconds) -> None:
         one = wait(clock, deadline=EPOCH + 1015)
-        assert self.run(clock, one, OUT) == Verdict("timeout", {}, 1)
+        assert self.run(clock, one, OUT) == Verdict("timeout", {}, 1, why=str(OUT))
 
     def test_a_definite_error_ends_it_at_once(self, clock: Seconds) -> None:
         verdict = self.run(clock, wait(clock), "ACTIVE", ForbiddenError("No.", status=403))
