@@ -33,21 +33,23 @@ class Standalone:
     home: Path
     _headers: dict[str, str] = field(default_factory=dict, repr=False)
 
-    def call(self, method: str, path: str, body: Any = None) -> Any:
+    def call(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
         """Call its REST API; the database may be busy for a moment."""
         if not self._headers:
             token = requests.get(f"{self.url}/auth/token", timeout=20).json()["access_token"]
             self._headers["Authorization"] = f"Bearer {token}"
         for _ in range(20):
-            answer = requests.request(method, f"{self.url}/api/v2/{path}", json=body, headers=self._headers, timeout=30)
+            answer = requests.request(
+                method, f"{self.url}/api/v2/{path}", json=body, params=params, headers=self._headers, timeout=30
+            )
             if answer.status_code < 500:
                 break
             time.sleep(1)
         answer.raise_for_status()
         return answer.json()
 
-    def run(self, dag_id: str, seconds: float = 240) -> dict[str, Any]:
-        """Run a DAG to its end; the run as the API tells of it."""
+    def begin(self, dag_id: str, seconds: float = 120) -> dict[str, Any]:
+        """Start a run of a DAG, as soon as it is known; the run as the API tells of it."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -56,7 +58,12 @@ class Standalone:
             except requests.HTTPError:  # not parsed yet
                 assert time.monotonic() < deadline, f"{dag_id} was not found in time"
                 time.sleep(1)
-        run = self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+        return self.call("POST", f"dags/{dag_id}/dagRuns", {"logical_date": None})
+
+    def run(self, dag_id: str, seconds: float = 240) -> dict[str, Any]:
+        """Run a DAG to its end; the run as the API tells of it."""
+        deadline = time.monotonic() + seconds
+        run = self.begin(dag_id)
         while run["state"] not in {"success", "failed"}:
             assert time.monotonic() < deadline, f"{dag_id} did not end in time"
             time.sleep(1)

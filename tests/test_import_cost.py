@@ -11,32 +11,48 @@ import airflow_provider_processmaker as package
 _SCRIPT = """
 import sys
 import airflow.sdk
-from airflow.sdk import DAG, BaseHook, BaseOperator, BaseSensorOperator
+from airflow.sdk import DAG, BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator
+{more}
 before = set(sys.modules)
 for name in {modules!r}:
     __import__(name)
 print(*sorted(set(sys.modules) - before))
 """
 
-#: What a DAG file imports, by folder.
-FOLDERS = ("links", "notifications", "operators", "sensors", "transfers", "triggers")
+#: What a DAG file imports, by folder. The triggers are not among them: operators import those when they defer.
+FOLDERS = ("links", "notifications", "operators", "sensors", "transfers")
+PARSED = (f"{package.__name__}.get_provider_info", f"{package.__name__}.connection")
 
 
-def modules() -> list[str]:
-    """The modules that DAG files import, and what Airflow reads of every provider."""
+def modules(*folders: str) -> list[str]:
+    """The modules of some folders."""
     found = [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
-    wanted = [name for name in found if name.split(".")[1] in FOLDERS]
-    return [*wanted, f"{package.__name__}.get_provider_info", f"{package.__name__}.connection"]
+    return [name for name in found if name.split(".")[1] in folders]
 
 
-def test_operators_load_neither_the_client_nor_an_http_library() -> None:
-    script = _SCRIPT.format(modules=modules())
+def loaded_by(names: list[str], more: str = "") -> list[str]:
+    """What importing some modules loads beyond Airflow's SDK."""
+    script = _SCRIPT.format(modules=names, more=more)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     loaded = run.stdout.split()
+    assert set(names) - set(PARSED) <= set(loaded)  # Airflow may have loaded those itself
+    return loaded
 
-    assert f"{package.__name__}.operators.records" in loaded
+
+def check(loaded: list[str]) -> None:
     heavy = {"requests", "urllib3", "http.client", "starlette", "uvicorn", "flask_appbuilder", "wtforms"}
     assert not heavy.intersection(loaded)
     assert [name for name in loaded if name.startswith(f"{package.__name__}.client")] == []
     others = [name for name in loaded if not name.startswith((package.__name__, "airflow.providers.common.compat"))]
     assert others == []
+
+
+def test_operators_load_neither_the_client_nor_an_http_library_nor_triggers() -> None:
+    loaded = loaded_by([*modules(*FOLDERS), *PARSED])
+
+    check(loaded)
+    assert [name for name in loaded if name.startswith(f"{package.__name__}.triggers")] == []
+
+
+def test_triggers_load_only_the_base_of_all_triggers() -> None:
+    check(loaded_by(modules("triggers"), "import airflow.triggers.base"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import pickle
 import traceback
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_processmaker.testing import ProcessMakerServer
+from tests.airflow.starts import both, on_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,6 +121,37 @@ def test_failing_runs(
     assert outcome.states["t"] == "failed"
     assert outcome.errors
     assert_no_secret(shown(outcome, caplog, capfd), secretive, wrong)
+
+
+@pytest.mark.parametrize("ending", ["COMPLETED", "ERROR", "outage"])
+def test_process_runs_at_debug_level(
+    secretive: ProcessMakerServer,
+    run_dag: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+    ending: str,
+) -> None:
+    """In the log, XComs, rendered fields and errors; and in all that Airflow's database keeps, as triggers are."""
+    caplog.set_level(logging.DEBUG)
+    secretive.add_process("Order", ["Approve"])
+    if ending == "outage":
+        secretive.faults.add("GET", "/requests/*", times=None, status=503)
+        point_at(secretive, monkeypatch, PASSWORD, max_retries="0")
+    else:
+        jobs = {"COMPLETED": secretive.complete_request, "ERROR": secretive.fail_request}
+        on_start(secretive, (0.3, jobs[ending]))
+
+    outcome = both(run_dag, "error_grace=0, outage_budget=0.3, return_data=True, data={'number': 1}")
+
+    text = shown(outcome, caplog, capfd)
+    assert set(outcome.states.values()) == {"success" if ending == "COMPLETED" else "failed"}
+    assert "by the password grant" in text
+    assert_no_secret(text, secretive)
+    home = Path(os.environ["AIRFLOW_HOME"])
+    kept = "\n".join(path.read_text("latin-1") for path in home.glob("airflow.db*"))
+    assert '"request_ids"' in kept  # the arguments of the triggers, to be read as they are
+    assert_no_secret(kept, secretive)
 
 
 def test_every_token_is_known_to_the_masker(secretive: ProcessMakerServer, run_dag: Callable[..., Any]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.airflow
 #: Where what Airflow is told of has its modules.
-PARTS = ("hooks", "operators", "sensors")
+PARTS = ("hooks", "operators", "sensors", "triggers")
 EXTRA_FIELDS = {field.name: field for field in FIELDS if not field.standard}
 LOGIN = {"host": "https://pm.test", "login": "airflow", "password": "secret-password"}
 CLIENT = {"client_id": "3", "client_secret": "secret-of-the-client"}
@@ -77,7 +77,7 @@ def test_the_description_fits_airflows_schemas() -> None:
     jsonschema.validate(info, schema("provider_info.schema.json"))
     # The schema of the source file knows the form; it wants more than a description has, hence this part alone.
     strict = schema("provider.yaml.schema.json")
-    for part in ("connection-types", "integrations", "hooks", "operators"):
+    for part in ("connection-types", "integrations", "extra-links", *PARTS):
         jsonschema.validate(info[part], {"definitions": strict.get("definitions", {}), **strict["properties"][part]})
 
 
@@ -90,9 +90,12 @@ def test_every_class_path_imports() -> None:
     module, _, name = connection["hook-class-name"].rpartition(".")
     hook = getattr(importlib.import_module(module), name)
     assert (hook.conn_type, hook.hook_name) == (connection["connection-type"], connection["hook-name"])
+    for path in info["extra-links"]:
+        module, _, name = path.rpartition(".")
+        assert getattr(importlib.import_module(module), name)().name
 
 
-def test_every_module_of_hooks_and_operators_is_named() -> None:
+def test_every_module_that_airflow_should_know_is_named() -> None:
     import airflow_provider_processmaker as package
 
     info = get_provider_info()
@@ -102,7 +105,7 @@ def test_every_module_of_hooks_and_operators_is_named() -> None:
         f"{package.__name__}.{part}.{path.stem}"
         for part in PARTS
         for path in (root / part).glob("*.py")
-        if re.search(r"^class \w+\(\w*(Operator|Hook)\)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        if re.search(r"^class \w+\(\w*(Operator|Hook|Trigger)\)", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert named == found
 

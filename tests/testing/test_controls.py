@@ -58,6 +58,18 @@ def test_something_later(api: Api) -> None:
     assert api.get(f"/requests/{request.id}").json()["status"] == "COMPLETED"
 
 
+def test_what_is_due_at_once_happens_in_its_order(api: Api) -> None:
+    api.server.add_process("Approval", ["Approve"])
+    request = api.server.start_request("Approval")
+    api.server.fail_request(request.id)
+    api.server.after(60, lambda: api.server.resume_request(request.id))
+    api.server.after(61, lambda: api.server.complete_request(request.id))
+
+    api.server.clock.advance(100)  # nobody asks until both are due
+
+    assert api.server.request(request.id).status == "COMPLETED"
+
+
 def test_somebody_does_his_tasks(api: Api) -> None:
     server = api.server
     server.add_process("Ask", ["Approve", "File"])

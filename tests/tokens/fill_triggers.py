@@ -1,21 +1,25 @@
-"""Put a DAG run into Airflow's database whose tasks all wait; run as ``python -m tests.tokens.fill_triggers COUNT``."""
+"""Put a DAG run into Airflow's database whose tasks all wait: ``python -m tests.tokens.fill_triggers FILE``.
+
+The file tells the trigger of each task, as JSON: ``[[path of the class, arguments], ...]``.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
 
+# One mapped task: of a DAG with a thousand tasks, Airflow reads all of them for each trigger.
 _DAG = """
 import datetime as dt
 from airflow.sdk import DAG
-from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.bash import BashOperator
 
 with DAG("waiting", schedule=None, start_date=dt.datetime(2026, 1, 1, tzinfo=dt.UTC)) as dag:
-    for number in range({count}):
-        EmptyOperator(task_id=f"wait_{{number}}")
+    BashOperator.partial(task_id="wait").expand(bash_command=["true"] * {count})
 """
 
 
@@ -29,11 +33,10 @@ def main() -> None:
     from airflow.utils.db import initdb
     from airflow.utils.types import DagRunTriggeredByType
 
-    from tests.tokens.probe_trigger import ProbeTrigger
-
+    triggers = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     initdb()
     path = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"]) / "waiting.py"
-    path.write_text(_DAG.format(count=sys.argv[1]), encoding="utf-8")
+    path.write_text(_DAG.format(count=len(triggers)), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("waiting", path)
     assert spec is not None
     assert spec.loader is not None
@@ -60,8 +63,10 @@ def main() -> None:
         session=session,
         start_date=now,
     )
-    for number, ti in enumerate(run.get_task_instances(session=session)):
-        trigger = Trigger.from_object(ProbeTrigger(number))
+    tasks = {ti.map_index: ti for ti in run.get_task_instances(session=session)}
+    for number, (path, arguments) in enumerate(triggers):
+        ti = tasks[number]
+        trigger = Trigger(path, arguments)
         session.add(trigger)
         session.flush()
         ti.trigger_id = trigger.id
