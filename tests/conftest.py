@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 if "airflow" in sys.modules:  # pragma: no cover
     raise RuntimeError("Airflow was imported before the tests could give it a home of its own")
@@ -29,5 +27,10 @@ from tests.dag_runs import airflow_database, run_dag, run_file, server  # noqa: 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes minutes on one worker goes first, so that the other one does all the rest meanwhile."""
+    """What takes minutes on one worker goes first, so that the other one does all the rest meanwhile; or not at all."""
+    if not os.environ.get("PROCESSMAKER_TEST_LONG"):
+        skip = pytest.mark.skip(reason="a whole Airflow for a minute or more: set PROCESSMAKER_TEST_LONG=1")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)

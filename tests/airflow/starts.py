@@ -24,7 +24,8 @@ BOTH = ("poke", "deferrable")
 _TASKS = """
 for mode in {modes}:
     ProcessMakerStartProcessOperator(
-        task_id=mode, deferrable=mode == "deferrable", process="Order", poll_interval=0.2, **dict({arguments})
+        task_id=mode, deferrable=mode == "deferrable", process="Order",
+        **dict(poll_interval=0.2, retry_delay=0) | dict({arguments})
     )
 """
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.faults.runs import Task
     from tests.standalone import Standalone
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
+pytestmark = [pytest.mark.long, pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
 
 _DAGS = """
 import datetime as dt
@@ -46,6 +46,7 @@ with DAG("killing", schedule=None, start_date=BEGUN) as dag:
         "out_of_time": {"execution_timeout": dt.timedelta(seconds=30)},
         "poke_cleared": {"deferrable": False},
         "poke_marked": {"deferrable": False},
+        "poke_out_of_time": {"deferrable": False, "execution_timeout": dt.timedelta(seconds=30)},
     }.items():
         ProcessMakerStartProcessOperator(
             task_id=name, data={"task": name}, **dict(process="Order", deferrable=True, poll_interval=0.5) | options
@@ -255,8 +256,10 @@ def test_a_missing_right_to_cancel_is_said(scene: Scene) -> None:
     assert scene.task("without_right").state == "failed"
 
 
-def test_the_execution_timeout_cancels(scene: Scene) -> None:
-    assert scene.task("out_of_time").wait() == "failed"
+@pytest.mark.parametrize("name", ["out_of_time", "poke_out_of_time"])
+def test_the_execution_timeout_cancels(scene: Scene, name: str) -> None:
+    assert scene.task(name).wait() == "failed"
 
-    assert scene.statuses("out_of_time") == ["CANCELED"]
-    assert "execution_timeout: The time is up: request " in scene.said("out_of_time")
+    scene.until_canceled(name)
+    assert scene.statuses(name) == ["CANCELED"]
+    assert "AirflowTaskTimeout" in scene.said(name)

@@ -143,7 +143,7 @@ def test_a_last_look_when_the_time_is_up(server: Any, ids: Any, run_dag: RunDag)
     one = ids["deferrable"][0]
     on_look(server, one, server.complete_request)
 
-    outcome = in_all_modes(run_dag, {"deferrable": one}, "timeout=1, poke_interval=60")
+    outcome = in_all_modes(run_dag, {"deferrable": one}, "timeout=8, poke_interval=60")
 
     assert outcome.results["deferrable"]["status"] == "COMPLETED"
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.airflow
 
-RETRY = "retries=1, retry_delay=0"
+RETRY = "retries=1"
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_a_retry_gives_the_result_of_what_has_completed(server: Any, order: int,
     on_start(server, (0.0, server.complete_request))
     server.faults.add("GET", "/requests/*", when=lambda call: "include=data" in call.query, times=2, status=503)
 
-    outcome = both(run_dag, "outage_budget=0, return_data=True, retries=2, retry_delay=0")
+    outcome = both(run_dag, "outage_budget=0, return_data=True, retries=2")
 
     assert outcome.states == dict.fromkeys(BOTH, "success")
     assert sum(outcome.tries.values()) == 4

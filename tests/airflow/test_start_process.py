@@ -30,7 +30,7 @@ def order(server: ProcessMakerServer, **options: Any) -> int:
 def check_failed(outcome: Outcome, *words: str) -> None:
     """Both have failed at once, for good and by the same words."""
     assert outcome.states == dict.fromkeys(BOTH, "failed")
-    assert outcome.tries == dict.fromkeys(BOTH, 1)
+    assert outcome.tries == dict.fromkeys(BOTH, 1), outcome.errors
     assert len(outcome.errors) == 2
     for mode in BOTH:
         assert type(outcome.error_of[mode]).__name__ == "AirflowFailException"
@@ -185,17 +185,6 @@ def test_a_last_look_when_the_time_is_up(server: Any, run_dag: RunDag) -> None:
     outcome = both(run_dag, "timeout=0")
 
     assert outcome.states == dict.fromkeys(BOTH, "success")
-
-
-def test_execution_timeout_cancels(server: Any, run_dag: RunDag) -> None:
-    """On a worker, Airflow ends it; the deferred one is in test_killing, since dag.test keeps no kwargs."""
-    order(server)
-
-    outcome = both(run_dag, "execution_timeout=dt.timedelta(seconds=2)", modes=("poke",))
-
-    assert outcome.states == {"poke": "failed"}
-    assert type(outcome.errors[0]).__name__ == "AirflowTaskTimeout"
-    assert statuses(server) == {"CANCELED": 1}
 
 
 @pytest.mark.parametrize("waits", [True, False])

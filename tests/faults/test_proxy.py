@@ -89,7 +89,8 @@ def test_down_refuses_and_up_is_as_before(start: Starter, proxy: FaultProxy) -> 
     proxy.up()
 
     assert start() == 201
-    assert start.started == 2
+    # The call on the open connection may have passed before it was reset.
+    assert start.started in {2, 3}
 
 
 @pytest.mark.parametrize(("cut", "started"), [("before", 0), ("after", 1)])

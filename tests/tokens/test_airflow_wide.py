@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.standalone import Standalone
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
+pytestmark = [pytest.mark.long, pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
 
 _DAGS = """
 import datetime as dt

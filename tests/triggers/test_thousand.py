@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.triggerer import Triggerer
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
+pytestmark = [pytest.mark.long, pytest.mark.airflow, pytest.mark.xdist_group("standalone")]
 
 COUNT, INTERVAL = 1000, 2.0
 #: Seconds that a busy machine may take for what is done at once elsewhere.
