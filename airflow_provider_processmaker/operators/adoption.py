@@ -66,14 +66,16 @@ def decide(rows: list[Row], attempt: Attempt, notes: Mapping[str, Any], policy: 
     :param notes: of the latest attempt, whatever its generation.
     :param policy: what is wanted.
     """
+    begun = notes.get("generation") == attempt.generation
+    noted = notes.get("request_id") if begun else None
     if not attempt.run_cleared:
         # Another moment is that of an older run with the same name, which was deleted.
-        rows = [row for row in rows if _moment(_mark(row)[0]) == _moment(attempt.generation)]
+        moment = _moment(attempt.generation)
+        rows = [row for row in rows if row["id"] == noted or _moment(_mark(row)[0]) == moment]
     mine = [row for row in rows if _mark(row)[0] == attempt.generation]
-    begun = notes.get("generation") == attempt.generation
     if not mine and begun:
         # Adopted after a clear, or hidden by a process that has overwritten the key.
-        mine = [row for row in rows if row["id"] == notes.get("request_id")]
+        mine = [row for row in rows if row["id"] == noted]
     if mine:
         return _again(mine, attempt, notes, policy)
     if rows and not attempt.first and not begun:

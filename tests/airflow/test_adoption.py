@@ -26,6 +26,9 @@ pytestmark = pytest.mark.airflow
 OURS, OTHER = "2-1000", "3-1000"
 STATUSES = ("ACTIVE", "COMPLETED", "ERROR", "CANCELED")
 FIRST, RETRY = Attempt("af1-key", OURS, first=True), Attempt("af1-key", OURS, first=False)
+#: The run was never cleared, and so has the start that it had from the first.
+SAME_RUN = Attempt("af1-key", OURS, first=False, run_cleared=False)
+OLDER = "2-999"
 PHASES = ("starting", "waiting", "deferred", "done", "failed", "broken off")
 KEPT = Policy(cancel_on_kill=False)
 RESTART = Policy(on_error="restart")
@@ -118,6 +121,21 @@ def anew(generation: str, *cancelled: int) -> tuple[list[int], str, bool, list[i
             [row(1, "ACTIVE", OTHER)], RETRY, noted("waiting"), ANEW, adopt(1), id="adopted before, then a retry"
         ),
         pytest.param([row(1, "ACTIVE", None)], RETRY, noted("waiting"), ANEW, adopt(1), id="overwritten key"),
+        pytest.param([row(1, "ACTIVE", None)], SAME_RUN, noted("waiting"), ANEW, adopt(1), id="the same, no clear"),
+        # Of a run of the same name that was deleted: nobody's.
+        pytest.param([row(1, "ACTIVE", OLDER)], SAME_RUN, {}, Policy(), anew(OURS), id="another run's, at a retry"),
+        pytest.param(
+            [row(1, "COMPLETED", OLDER), row(2, "ACTIVE")],
+            SAME_RUN,
+            {},
+            Policy(),
+            adopt(2),
+            id="another run's beside it",
+        ),
+        pytest.param([row(1, "ACTIVE", OTHER)], SAME_RUN, {}, Policy(), adopt(1), id="cleared in Airflow 2.11"),
+        pytest.param(
+            [row(1, "ACTIVE", OTHER)], RETRY, noted("starting", None), Policy(), anew(OURS), id="decided before it died"
+        ),
         pytest.param(
             [row(1, "CANCELED", OTHER)],
             RETRY,
@@ -160,14 +178,14 @@ def test_a_start_of_an_older_generation_that_still_runs_is_seen_to() -> None:
     assert told(decide(rows, RETRY, {}, KEPT)) == anew(OURS)
 
 
-generations = st.sampled_from([OURS, f"{OURS}+1", f"{OURS}+2", OTHER, f"{OTHER}+1", "1-1000", "", None])
+generations = st.sampled_from([OURS, f"{OURS}+1", f"{OURS}+2", OTHER, f"{OTHER}+1", "1-1000", OLDER, "", None])
 bodies = st.one_of(
     generations.map(lambda one: {} if one is None else {"airflow_generation": one}), st.sampled_from([[], None, "x"])
 )
 histories = st.lists(st.tuples(st.sampled_from([*STATUSES, "PAUSED"]), bodies), max_size=6).map(
     lambda found: [{"id": n, "status": status, "data": data} for n, (status, data) in enumerate(found, 1)]
 )
-attempts = st.builds(Attempt, st.just("af1-key"), st.just(OURS), st.booleans())
+attempts = st.builds(Attempt, st.just("af1-key"), st.just(OURS), st.booleans(), st.booleans())
 memories = st.fixed_dictionaries(
     {},
     optional={
@@ -214,6 +232,13 @@ def test_what_holds_of_every_decision(
     foreign = [each for each in adopted if each not in mine and each["id"] != known]
     assert not foreign or (not attempt.first and policy.on_clear == "resume")
     assert not foreign or any(each["status"] in {"ACTIVE", "COMPLETED"} for each in foreign)
+    # Without a clear of the run, what is of another run is not touched.
+    if not attempt.run_cleared:
+        assert not [each for each in (*foreign, *decision.cancel) if _mark(each) in {"", OLDER}]
+    # Nor is anything started beside what was noted and goes on.
+    if known is not None and not mine:
+        going_on = [each for each in rows if each["id"] == known and each["status"] in {"ACTIVE", "COMPLETED"}]
+        assert not going_on or adopted == going_on
 
 
 def _mark(each: dict[str, Any]) -> str:
@@ -284,6 +309,15 @@ def test_the_generation_tells_a_run_that_was_made_again() -> None:
     assert attempt_of(again).generation != attempt_of(context()).generation
     assert attempt_of(context(begun=None)).generation == "2-0"
     assert attempt_of(context(try_number=0)).first  # airflow tasks test
+
+
+@pytest.mark.usefixtures("named")
+def test_whether_the_run_was_cleared_is_only_denied_where_airflow_tells() -> None:
+    for number, cleared in ((0, False), (1, True), (None, True)):
+        told = context()
+        told["dag_run"].clear_number = number
+        assert attempt_of(told).run_cleared == cleared
+    assert attempt_of(context()).run_cleared
 
 
 @pytest.mark.parametrize(

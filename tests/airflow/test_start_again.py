@@ -165,6 +165,22 @@ def lose_a_look(server: ProcessMakerServer) -> None:
     server.faults.add("GET", "/requests/*", status=503)
 
 
+def test_a_retry_finds_a_request_that_hides(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process overwrites the key; what the first try has noted leads to it."""
+    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", server.connection_uri("admin", "admin123", max_retries="0"))
+    overwrite = lambda data, config: {"airflow_key": "none", "airflow_generation": ""}  # noqa: E731
+    server.add_process("Order", [overwrite, "Approve"])
+    server.faults.add("POST", "/process_events/*", times=None, then_when="after", then=partial(lose_a_look, server))
+    on_start(server, (1.5, server.complete_request))
+
+    outcome = both(run_dag, f"outage_budget=0, {RETRY}")
+
+    assert outcome.states == dict.fromkeys(BOTH, "success")
+    assert outcome.tries == dict.fromkeys(BOTH, 2)
+    assert starts(server) == 2
+    assert {request.data["airflow_key"] for request in server.requests} == {"none"}
+
+
 def test_a_retry_gives_the_result_of_what_has_completed(server: Any, order: int, run_dag: RunDag) -> None:
     on_start(server, (0.0, server.complete_request))
     server.faults.add("GET", "/requests/*", when=lambda call: "include=data" in call.query, times=2, status=503)
