@@ -97,8 +97,8 @@ def _grouped(outcomes: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]
 
 def _plain(text: str) -> str:
     """A line of a log in few words, the same for all of a kind."""
-    line = re.sub(r"https?://\S+", "…", text)
-    line = re.sub(r"\b[Rr]equest \d+", "request …", line).replace("|", "/").replace("{", "").replace("}", "")
+    line = re.sub(r"https?://\S+|(?<!\S)/\S+/\S+", "…", text.partition(" [connection ")[0])
+    line = re.sub(r"\b([Rr]equest|case) \d+", r"\1 …", line).replace("|", "/").replace("{", "").replace("}", "")
     return line if len(line) <= 110 else f"{line[:109]}…"
 
 

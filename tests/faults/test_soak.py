@@ -150,6 +150,8 @@ def test_soak(rig: Rig, record_property: Callable[[str, object], None]) -> None:
     record_property("soak", json.dumps({"runs": len(runs), "faults": dict(weather.seen), "triggerer": measured}))
     print("soak:", len(runs), "runs;", dict(weather.seen), "; triggerer:", measured[0], "->", measured[-1])
 
+    failed = [task for run in runs if run.state != "success" for task in run.tasks() if task.state != "success"]
+    assert not failed, "\n".join(f"{task.run.run_id} {task.state}\n{task.log_text()}" for task in failed)
     assert Counter(run.state for run in runs) == {"success": len(runs)}
     rows = rig.stand_in.requests(process_id)
     assert Counter(row.status for row in rows) == {"COMPLETED": len(runs) * MAPPED}
