@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_processmaker.client import ProcessMakerClient, ProcessMakerError, Settings
     from airflow_provider_processmaker.client.waiting import Verdict
+    from airflow_provider_processmaker.operators.attempts import Attempt
 
 __all__ = ["ProcessMakerCancelRequestOperator", "ProcessMakerStartProcessOperator"]
 
@@ -122,16 +123,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             self._check()
             attempt, notes = attempt_of(context), Notes(context)
-            start = client.keyed_start(
-                self.process,
-                self.data,
-                start_event=self.start_event,
-                key=attempt.key,
-                settle_window=self.settle_window,
-            )
-            start.sleep, start.check = self._interruption.sleep, self._interruption.check
-            policy = Policy(self.on_error, self.on_clear, self.cancel_on_kill)
-            row = begin(start, attempt, notes, policy, lambda request_id: self._confirmed(client, request_id))
+            row = self._row(client, attempt, notes)
             self._hold(client, row["id"])
             ProcessMakerRequestLink.persist(context, client.link_of(row))
             limit = limit_of(context, self, notes.of(attempt.generation).get("deadline"))
@@ -177,6 +169,27 @@ class ProcessMakerStartProcessOperator(BaseOperator):
             self.log.warning("Killed before the start was answered: a request, if there is one, goes on.")
             return
         cancel_soon(*self._killable)
+
+    def _row(self, client: ProcessMakerClient, attempt: Attempt, notes: Notes) -> dict[str, Any]:
+        """The request of this task, found or started."""
+        from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
+
+        policy = Policy(self.on_error, self.on_clear, self.cancel_on_kill)
+        try:
+            start = client.keyed_start(
+                self.process,
+                self.data,
+                start_event=self.start_event,
+                key=attempt.key,
+                settle_window=self.settle_window,
+            )
+            start.sleep, start.check = self._interruption.sleep, self._interruption.check
+            return begin(start, attempt, notes, policy, lambda request_id: self._confirmed(client, request_id))
+        except UnexpectedAnswerError as error:
+            # A web page may be that of a server under maintenance. To fail for good here would leave a request that an
+            # earlier attempt has started without its task; a wrong address costs the retries.
+            error.retryable = True
+            raise
 
     def _check(self) -> None:
         check_choice("on_timeout", self.on_timeout, ("fail", "cancel", "skip"))

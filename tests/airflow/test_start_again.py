@@ -143,6 +143,21 @@ def test_a_start_that_is_lost_altogether_is_found_by_the_retry(
     assert statuses(server) == {"ACTIVE": 1}
 
 
+@pytest.mark.parametrize("path", ["/oauth/token", "/start_processes", "/requests"])
+def test_a_web_page_in_place_of_an_answer_is_tried_again(server: Any, order: int, run_dag: RunDag, path: str) -> None:
+    """As of a server under maintenance: to fail for good might leave a request without its task."""
+    page = {"status": 200, "body": "<html><title>Back soon</title></html>", "content_type": "text/html"}
+    on_start(server, (0.0, server.complete_request))
+    server.faults.add(path=path, **page)
+
+    outcome = both(run_dag, f"settle_window=0, {RETRY}", modes=("poke",))
+
+    assert (outcome.states, outcome.tries["poke"]) == ({"poke": "success"}, 2)
+    assert "Back soon" in str(outcome.errors[0])
+    assert starts(server) == 1
+    assert statuses(server) == {"COMPLETED": 1}
+
+
 # -- tried again -----------------------------------------------------------------------------------------------------
 
 
