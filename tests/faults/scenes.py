@@ -7,7 +7,7 @@ import os
 import re
 import textwrap
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,7 @@ class Scene:
     :param rig: the rig.
     :param number: of the case in the table.
     :param title: of the case.
+    :param runs: how many runs there are, here and in another Airflow: each of their tasks has a key of its own.
     """
 
     rig: Rig
@@ -85,6 +86,7 @@ class Scene:
     title: str
     outcomes: list[Outcome] = field(default_factory=list)
     ways: tuple[str, ...] = tuple(WAYS)
+    runs: int = 1
     run: Run | None = None
     process_id: int = 0
     dag: Dag | None = None
@@ -247,7 +249,7 @@ class Scene:
     ) -> None:
         """Wait until tasks have ended, and see whether all is as it must be.
 
-        :param requests: how many requests each must have on the server, by status; one of these.
+        :param requests: how many requests each must have in each of the runs, by status; one of these.
         :param state: of each task.
         :param said: what the log of each must say, a regular expression.
         :param tries: how many each must have taken.
@@ -266,17 +268,21 @@ class Scene:
                     assert self.outcomes[-1].tries in allowed, self._story(way, task)
 
     def _outcome(self, way: str, task: Task, said: str, requests: tuple[dict[str, int], ...]) -> Outcome:
-        def counted() -> dict[str, int]:
-            return dict(Counter(row.status for row in self.requests(way)))
+        def counted() -> list[dict[str, int]]:
+            by_key: defaultdict[str | None, Counter[str]] = defaultdict(Counter)
+            for row in self.requests(way):
+                by_key[row.data.get("airflow_key")][row.status] += 1
+            return [dict(statuses) for statuses in by_key.values()] or [{}]
 
-        if not way.startswith("sensor"):
-            # A cancellation may come a moment after the task has ended.
-            wait_for(
-                lambda: counted() in requests, 30, lambda: f"{counted()}, not {requests}: {self._story(way, task)}"
-            )
+        def are_right() -> bool:
+            found = counted()
+            return len(found) == self.runs and all(each in requests for each in found)
+
+        # A cancellation may come a moment after the task has ended.
+        wait_for(are_right, 30, lambda: f"{counted()}, not {requests}: {self._story(way, task)}")
         fields = task.fields
         line = self._line(task, said) if said else ""
-        return Outcome(way, counted(), fields["state"], fields["try_number"], line)
+        return Outcome(way, counted()[0], fields["state"], fields["try_number"], line)
 
     def _line(self, task: Task, said: str) -> str:
         def found() -> str:

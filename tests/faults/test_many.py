@@ -98,5 +98,5 @@ def test_two_airflows(scene: Scene) -> None:
         time.sleep(5)
         scene.complete()
         assert run.wait() == "success"
-        scene.end({"COMPLETED": 2}, tries=1)
-    assert len({row.data["airflow_key"] for row in scene.requests()}) == 2 * scene.count
+        scene.runs = 2
+        scene.end({"COMPLETED": 1}, tries=1)

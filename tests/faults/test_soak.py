@@ -14,6 +14,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.faults.scenes import PREAMBLE
 from tests.faults.stand_in import ROOT
 from tests.faults.waiting import wait_for
@@ -126,6 +128,7 @@ def _measured(rig: Rig) -> dict[str, float]:
     return dict(total)
 
 
+@pytest.mark.telling
 def test_soak(rig: Rig, record_property: Callable[[str, object], None]) -> None:
     process_id = rig.stand_in.add_process("Soak")
     tasks = _TASKS.format(process=process_id, mapped=MAPPED)

@@ -122,7 +122,7 @@ def test_disk_full(scene: Scene, full_disk: Path) -> None:
     import os
     os.environ["AIRFLOW__PROCESSMAKER__TOKEN_CACHE_DIR"] = {str(full_disk)!r}
     """
-    scene.begin(preamble=preamble)
+    scene.begin(preamble=preamble, sensors=True)
     scene.wait_waiting()
     scene.complete()
     scene.end(ONE, said="[Tt]oken.*(memory|No space left)", tries=1)
@@ -140,7 +140,7 @@ def test_clock_off(scene: Scene, hours: int) -> None:
     _time = time.time
     time.time = lambda: _time() + {hours * 3600}
     """
-    scene.begin(preamble=preamble, timeout=7200)
+    scene.begin(preamble=preamble, timeout=7200, sensors=True)
     scene.wait_waiting()
     scene.complete()
     scene.end(ONE, tries=1)
