@@ -69,7 +69,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     :param rows: one for each case.
     """
     lines = [
-        "| | what happens | how it waits | requests of each task | the task | its log says |",
+        "| | what happens | how it waits | requests of each task in each run | the task | its log says |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
