@@ -42,13 +42,15 @@ def test_cleared_while_running(scene: Scene) -> None:
 @pytest.mark.case("18", "A person clears the task while it is deferred")
 def test_cleared_while_deferred(scene: Scene) -> None:
     scene.ways = DEFERRED
-    scene.begin()
+    scene.begin(sensors=True)
     scene.wait_waiting()
     assert scene.run is not None
     scene.run.clear(*scene.tasks().values())
     scene.wait_waiting(2)
     scene.complete()
-    scene.end(ANOTHER, said="The task was cleared; its last request is (ACTIVE|CANCELED)", tries=2)
+    said = "The task was cleared; its last request is (ACTIVE|CANCELED)"
+    scene.end(ANOTHER, said=said, tries=2, ways="deferred")
+    scene.end(ONE, tries=2, ways="sensor")
 
 
 @pytest.mark.case("18b", "A person clears the task while it is deferred, with cancel_on_kill=False")
@@ -67,17 +69,22 @@ def test_cleared_while_deferred_and_kept(scene: Scene) -> None:
 
 @pytest.mark.case("19", "A person clears the task after its failure")
 def test_cleared_after_failure(scene: Scene) -> None:
-    scene.begin()
+    scene.begin(sensors=True)
     scene.wait_waiting()
     scene.each(scene.rig.stand_in.fail)
     for task in scene.tasks().values():
         task.wait("failed")
     assert scene.run is not None
     scene.run.wait("failed")
+    for row in scene.requests():
+        if row.data["way"].startswith("sensor"):
+            scene.rig.stand_in.resume(row.id)  # somebody has mended it
     scene.run.clear()
     scene.wait_waiting(2)
     scene.complete()
-    scene.end({"ERROR": 1, "COMPLETED": 1}, said="its last request is ERROR, and on_clear is resume", tries=2)
+    said = "its last request is ERROR, and on_clear is resume"
+    scene.end({"ERROR": 1, "COMPLETED": 1}, said=said, tries=2, ways=STARTS)
+    scene.end(ONE, tries=2, ways="sensor")
 
 
 @pytest.mark.telling
@@ -150,6 +157,15 @@ def test_execution_timeout(scene: Scene) -> None:
     scene.end({"CANCELED": 1}, state="failed", said="was ACTIVE and is CANCELED", tries=1)
 
 
+@pytest.mark.case("25b", "execution_timeout passes, and there are retries")
+def test_execution_timeout_with_retries(scene: Scene) -> None:
+    scene.begin(execution_timeout="dt.timedelta(seconds=30)", retries=1)
+    scene.wait_waiting()
+    scene.wait_waiting(2)
+    scene.complete()
+    scene.end(ANOTHER, said="The kill of the last attempt canceled its request", tries=2)
+
+
 @pytest.mark.case("26", "retries is edited in the DAG file between two tries")
 def test_retries_edited(scene: Scene) -> None:
     scene.begin(operator="FailsAfterwards", retries=3, retry_delay="dt.timedelta(seconds=25)")
@@ -166,7 +182,8 @@ def test_retries_edited(scene: Scene) -> None:
 def test_two_runs(scene: Scene) -> None:
     scene.write()
     first, second = scene.start("one"), scene.start("two")
-    scene.wait_waiting(2)
+    for scene.run in (first, second):
+        scene.wait_waiting(2)
     scene.complete()
     scene.runs = 2
     for scene.run in (first, second):
