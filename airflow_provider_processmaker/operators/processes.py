@@ -65,7 +65,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
     :return: ``request_id``, ``process_id``, ``name``, ``case_number``, ``status``, ``initiated_at``, ``completed_at``,
         ``url`` and, if asked for, ``data``.
     :raises AirflowFailException: for what no retry can mend: a wrong argument, a missing right, a request that failed.
-    :raises ProcessMakerError: for what it can.
+    :raises ProcessMakerError: for what it can, a web page in place of an answer before the start among it.
     """
 
     template_fields: Sequence[str] = ("process", "start_event", "data", "processmaker_conn_id")

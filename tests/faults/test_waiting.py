@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.faults.scenes import Scene
 
 ONE = {"COMPLETED": 1}
-OUT, BACK = "ProcessMaker cannot be asked", "ProcessMaker answers again"
+OUT = "ProcessMaker cannot be asked"
 
 
 @pytest.mark.telling
