@@ -49,7 +49,8 @@ def page_of(body: Any, path: str) -> Page:
     :raises UnexpectedAnswerError: if that is not a page of a list.
     """
     rows = body.get("data") if isinstance(body, dict) else body
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    # By type, which is faster than isinstance; JSON makes no subclasses.
+    if not isinstance(rows, list) or not set(map(type, rows)) <= {dict}:
         shape = "nothing" if body is None else f"a {type(rows if rows is not None else body).__name__}"
         raise UnexpectedAnswerError(
             f"A list of records is due, and {shape} came.",

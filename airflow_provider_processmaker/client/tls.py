@@ -53,7 +53,8 @@ def trusted_authorities(settings: Settings) -> str | bool:
     if settings.ca_bundle:
         return _checked_bundle(settings.ca_bundle, "The CA bundle")
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if os.environ.get(name):
+        # Reading a bundle takes some 30 ms, and plain HTTP has no use for it.
+        if os.environ.get(name) and settings.base_url.startswith("https:"):
             return _checked_bundle(os.environ[name], f"The CA bundle that {name} names,")
     return True
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 
@@ -140,15 +141,25 @@ class Transport:
         body: bytes | None,
         content_type: str | None,
     ) -> requests.PreparedRequest:
-        headers = {"Content-Type": content_type} if content_type else None
-        request = requests.Request(method, url, params=params, data=body, headers=headers)
         try:
-            return self._session.prepare_request(request)
+            call = self._blank.copy()
+            call.method = method
+            call.url = _address(url) + (f"?{urlencode(params)}" if params else "")
         except (requests.RequestException, UnicodeError):
             # Not why: the reasons of requests quote what they refuse, which may be a secret.
             raise InvalidInputError(
                 "The call cannot be sent: its URL or a header holds what HTTP does not allow.", method=method
             ) from None
+        if content_type:
+            call.headers["Content-Type"] = content_type
+        call.body = body
+        call.prepare_content_length(body)
+        return call
+
+    @functools.cached_property
+    def _blank(self) -> requests.PreparedRequest:
+        """A call with the headers that all calls have. They are checked once, not once a call."""
+        return self._session.prepare_request(requests.Request("GET", self.settings.base_url))
 
     def _outcome(self, call: requests.PreparedRequest, timeout: float) -> Answer | BaseException:
         """The answer of one attempt, or what went wrong.
@@ -209,6 +220,14 @@ class Transport:
         if not may_repeat(answer.status, repeatable=repeatable):
             return None
         return attempts.pause(parse_retry_after(answer.headers))
+
+
+@functools.lru_cache(1024)
+def _address(url: str) -> str:
+    """A URL as requests writes it. Remembered, since a walk asks the same one page after page."""
+    call = requests.PreparedRequest()
+    call.prepare_url(url, None)
+    return call.url or ""
 
 
 def _path(call: requests.PreparedRequest) -> str:

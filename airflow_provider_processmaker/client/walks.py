@@ -35,6 +35,8 @@ import math
 from bisect import bisect_left
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import islice
+from operator import lt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -46,7 +48,7 @@ from airflow_provider_processmaker.client.records import walk
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from airflow_provider_processmaker.client.records import Page, Record
+    from airflow_provider_processmaker.client.records import Page
 
 __all__ = ["Source", "by_key", "by_pages", "forward"]
 
@@ -360,14 +362,9 @@ def _trusted(page: Page, source: Source) -> bool:
     return page.last_page == max(1, math.ceil(total / source.size)) and rows == min(total, source.size)
 
 
-def _id(record: Record) -> int | None:
-    found = record.get("id")
-    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
-
-
 def _ids(page: Page) -> list[int] | None:
     """The ids of a page; None if they are no whole numbers, or do not ascend."""
-    ids = [_id(record) for record in page.records]
-    if None in ids or ids != sorted(set(ids)):  # type: ignore[type-var]
+    ids: list[Any] = [record.get("id") for record in page.records]
+    if ids and (set(map(type, ids)) != {int} or ids[0] < 0):  # by type: a boolean is no id
         return None
-    return ids  # type: ignore[return-value]
+    return ids if all(map(lt, ids, islice(ids, 1, None))) else None
