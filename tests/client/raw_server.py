@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import socket
 import struct
@@ -42,8 +43,10 @@ class Wire:
                 return
             self.sock.sendall(bytes([byte]))
 
-    def pour(self, piece: bytes) -> None:
-        while not self.stopping.is_set():
+    def pour(self, piece: bytes, times: int | None = None) -> None:
+        for _ in itertools.count() if times is None else range(times):
+            if self.stopping.is_set():
+                return
             self.sock.sendall(piece)
 
     def hang(self) -> None:
@@ -117,7 +120,7 @@ class RawServer:
         plain = sock
         try:
             if self.tls:
-                sock = self.tls.wrap_socket(sock, server_side=True)
+                sock = _handshaken(sock, self.tls)
             self._talk(sock, number)
         except OSError:
             pass
@@ -151,6 +154,22 @@ class RawServer:
                 return
             sock.sendall(said)
             sock.settimeout(0.05)
+
+
+def _handshaken(sock: socket.socket, tls: ssl.SSLContext) -> socket.socket:
+    """The connection after its handshake; a client that is refused hears why.
+
+    Closed while a call of his is unread, the connection would be reset, and the reason lost now and then.
+    """
+    with sock.dup() as wire:
+        wire.settimeout(5)
+        try:
+            return tls.wrap_socket(sock, server_side=True)
+        except OSError:
+            wire.shutdown(socket.SHUT_WR)
+            while wire.recv(65_536):
+                pass
+            raise
 
 
 def _parse(buffer: bytes, number: int) -> tuple[Request | None, bytes]:

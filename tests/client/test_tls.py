@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from typing import TYPE_CHECKING, Any
@@ -114,16 +115,20 @@ def test_checked_again_by_the_next_client(connect: Connect, stranger: Authority)
 def test_plain_http_where_tls_is_due(connect: Connect, method: str) -> None:
     with RawServer(OK) as server:
         client = connect(server, base_url=server.url.replace("http:", "https:"), access_token="t")
-        with pytest.raises(TransportError):
+        with pytest.raises(TransportError, match="No connection to the server could be made") as caught:
             client.request(method, "users")
         assert server.requests == []
+    assert type(caught.value) is TransportError
+    assert caught.value.retryable
 
 
 def test_tls_where_plain_http_is_asked(connect: Connect, pair: Pair) -> None:
     with RawServer(OK, tls=pair.server_context()) as server:
         client = connect(server, base_url=server.url.replace("https:", "http:"), access_token="t")
-        with pytest.raises(TransportError):
+        with pytest.raises(TransportError) as caught:
             client.get("users")
+    assert type(caught.value) is TransportError
+    assert caught.value.retryable
 
 
 def test_a_handshake_that_never_comes(connect: Connect) -> None:
@@ -174,12 +179,25 @@ class TestClientCertificate:
         assert "our-client" in str(peers[0]["subject"])
 
     @pytest.mark.parametrize("method", ["GET", "POST"])
-    def test_missing(self, connect: Connect, authority: Authority, pair: Pair, method: str) -> None:
-        with RawServer(OK, tls=pair.server_context(client_authority=authority.bundle)) as server:
-            client = connect(server, ca_bundle=authority.bundle, access_token="t")
-            with pytest.raises((TlsError, TransportError)):
-                client.get("users")
-            assert server.requests == []
+    @pytest.mark.parametrize(
+        ("version", "words"),
+        [
+            (ssl.TLSVersion.TLSv1_2, "HANDSHAKE_FAILURE"),
+            # Here the server says so only after the call was sent; it has not read it.
+            (ssl.TLSVersion.TLSv1_3, "CERTIFICATE_REQUIRED"),
+        ],
+    )
+    def test_missing(
+        self, connect: Connect, authority: Authority, pair: Pair, method: str, version: ssl.TLSVersion, words: str
+    ) -> None:
+        tls = pair.server_context(client_authority=authority.bundle)
+        tls.minimum_version = tls.maximum_version = version
+        with RawServer(OK, tls=tls) as server:
+            client = connect(server, ca_bundle=authority.bundle, access_token="t", max_retries=2)
+            with pytest.raises(TlsError, match=words) as caught:
+                client.request(method, "users")
+            assert (server.requests, server.accepted) == ([], 1)
+        assert not caught.value.retryable
 
     @pytest.mark.parametrize("case", ["missing", "folder", "no key", "other key", "locked key", "rubbish", "nul"])
     def test_unusable_files(self, connect: Connect, authority: Authority, tmp_path: Path, case: str) -> None:
