@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 #: ProcessMaker has had too many token calls.
 LONGEST_LOCK = 300.0
 
+#: Seconds after which a file that nobody has written is removed, by the endings of names. ProcessMaker's tokens live
+#: for a year; whose does so longer logs in once more.
+_AGES = {".token": 400 * 86_400.0, ".lock": 400 * 86_400.0, ".accepted": 400 * 86_400.0, ".refusal": 86_400.0}
+
 
 class FileStore:
     """Keeps tokens in encrypted files that only this user may read, and falls back to memory if it cannot.
@@ -49,7 +53,7 @@ class FileStore:
         self._read: dict[str, tuple[private_files.Signature, Token | None]] = {}
         #: Logins whose last token could not be written, with the file that stood there then.
         self._unwritten: dict[str, private_files.Signature | None] = {}
-        self._told = False
+        self._told: set[str] = set()
 
     def load(self, login: Login) -> Token | None:
         """The token that any process last saved; None if there is none.
@@ -68,9 +72,11 @@ class FileStore:
                 known = found, _token(self._content(path, login))
                 self._read[login.name] = known
             return known[1]
+        except private_files.UnsafePathError as error:
+            self._tell_of_file(error)
         except OSError as error:
             self._tell(error)
-            return self._memory.load(login)
+        return self._memory.load(login)
 
     def save(self, login: Login, token: Token) -> None:
         """Keep a token for all processes; it replaces a refusal.
@@ -83,6 +89,7 @@ class FileStore:
         if not self._write(login, "token", asdict(token)):
             self._unwritten[login.name] = self._signature(login)
         self._remove(login, "refusal")
+        private_files.remove_old(self.folder, _AGES)
 
     def forget(self, login: Login) -> None:
         """Drop the token of a login for all processes.
@@ -91,7 +98,8 @@ class FileStore:
         """
         self._memory.forget(login)
         self._unwritten.pop(login.name, None)
-        self._remove(login, "token")
+        if not self._remove(login, "token"):
+            self._unwritten[login.name] = self._signature(login)
 
     def refusal(self, login: Login) -> Refusal | None:
         """The last refusal that any process met, if no token came since.
@@ -100,6 +108,9 @@ class FileStore:
         """
         try:
             content = self._content(self._path(login, "refusal"), login)
+        except private_files.UnsafePathError as error:
+            self._tell_of_file(error)
+            content = None
         except OSError as error:
             self._tell(error)
             content = None
@@ -113,6 +124,31 @@ class FileStore:
         """
         self._memory.refuse(login, refusal)
         self._write(login, "refusal", asdict(refusal))
+
+    def accepted(self, login: Login, token: Token) -> bool:
+        """Whether a call of any process was answered with a token.
+
+        :param login: whose.
+        :param token: the token.
+        """
+        if self._memory.accepted(login, token):
+            return True
+        try:
+            content = self._content(self._path(login, "accepted"), login)
+        except OSError:
+            return False
+        return content == {"access_token": token.access_token}
+
+    def accept(self, login: Login, token: Token) -> None:
+        """Remember for all processes that a call was answered with a token.
+
+        A file of its own: whoever makes calls does not hold the lock that the token's file is written under.
+
+        :param login: whose.
+        :param token: the token.
+        """
+        self._memory.accept(login, token)
+        self._write(login, "accepted", {"access_token": token.access_token})
 
     @contextmanager
     def lock(self, login: Login) -> Iterator[None]:
@@ -135,7 +171,7 @@ class FileStore:
             yield
 
     def _path(self, login: Login, kind: str) -> Path:
-        return self.folder / f"{login.name}.{kind}"
+        return self.folder / f"{login.door if kind == 'refusal' else login.name}.{kind}"
 
     def _signature(self, login: Login) -> private_files.Signature | None:
         try:
@@ -156,23 +192,32 @@ class FileStore:
             return False
         return True
 
-    def _remove(self, login: Login, kind: str) -> None:
+    def _remove(self, login: Login, kind: str) -> bool:
         try:
             private_files.remove(self._path(login, kind))
         except OSError as error:
             self._tell(error)
+            return False
+        return True
 
     def _tell(self, error: Exception) -> None:
         """Say once why tokens stay in memory."""
         with self._guard:
-            level = logging.DEBUG if self._told else logging.WARNING
-            self._told = True
+            level = logging.DEBUG if "folder" in self._told else logging.WARNING
+            self._told.add("folder")
         log.log(
             level,
             "ProcessMaker's tokens cannot be kept in %s, so this process logs in by itself: %s",
             self.folder,
             error,
         )
+
+    def _tell_of_file(self, error: Exception) -> None:
+        """Say once that a file is not what we wrote."""
+        with self._guard:
+            level = logging.DEBUG if "file" in self._told else logging.WARNING
+            self._told.add("file")
+        log.log(level, "A file of ProcessMaker's tokens counts as none, and the next login replaces it: %s", error)
 
 
 def _token(content: dict[str, Any] | None) -> Token | None:

@@ -7,6 +7,7 @@ import math
 import re
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -46,7 +47,7 @@ class Grants:
         self._transport = transport
         self._clock = clock
         self._lock = threading.Lock()
-        #: How often a token was asked for.
+        #: How often the endpoint was called for a token, also in vain.
         self.calls = 0
 
     @property
@@ -82,8 +83,6 @@ class Grants:
             "client_secret": settings.client_secret,
             "scope": "",
         }
-        with self._lock:
-            self.calls += 1
         asked_at = self._clock()
         answer = self._transport.send(
             "POST",
@@ -91,6 +90,7 @@ class Grants:
             body=urlencode({key: value or "" for key, value in form.items()}).encode(),
             content_type="application/x-www-form-urlencoded",
             repeatable=repeatable,
+            on_attempt=partial(self._count, fields["grant_type"]),
         )
         if answer.status != 200:
             raise _refusal(answer, fields["grant_type"] or "", idempotent=repeatable)
@@ -104,6 +104,16 @@ class Grants:
             extra={"processmaker_grant": fields["grant_type"]},
         )
         return token
+
+    def _count(self, grant: str | None) -> None:
+        with self._lock:
+            self.calls += 1
+        log.info(
+            "Asking %s for a token by the %s grant.",
+            self._settings.base_url,
+            grant,
+            extra={"processmaker_token_call": grant},
+        )
 
 
 def _token(answer: Answer, asked_at: float) -> Token:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["UnsafePathError", "make_folder", "read", "remove", "signature", "write"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["UnsafePathError", "make_folder", "read", "remove", "remove_old", "signature", "write"]
+
+#: Begins the name of a file that is being written.
+_NEW = ".new-"
 
 #: A token file is some 5 kB; whatever is much larger is not ours.
 _LARGEST = 65_536
@@ -34,7 +44,10 @@ def make_folder(folder: Path) -> None:
     if status.st_uid != os.geteuid():
         raise UnsafePathError(f"{folder} belongs to someone else")
     if status.st_mode & 0o022:
+        # Whatever is in there may be theirs.
         raise UnsafePathError(f"{folder} can be written by others")
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
 
 
 def signature(path: Path) -> Signature | None:
@@ -61,6 +74,8 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UnsafePathError(f"{path} is a link") from None
         raise UnsafePathError(f"{path} cannot be opened: {error.strerror}") from None
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
@@ -76,7 +91,7 @@ def write(path: Path, data: bytes) -> None:
     :param data: what it is to hold.
     :raises OSError: if it cannot be written.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")  # made with mode 0600
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_NEW)  # made with mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -92,3 +107,18 @@ def remove(path: Path) -> None:
     :param path: the file.
     """
     path.unlink(missing_ok=True)
+
+
+def remove_old(folder: Path, ages: Mapping[str, float]) -> None:
+    """Remove files that nobody has written for long; the parts of a write that was killed after a day.
+
+    :param folder: where.
+    :param ages: seconds, by the endings of names. Other files are left alone.
+    """
+    now = time.time()
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            age = 86_400 if entry.name.startswith(_NEW) else ages.get(Path(entry.name).suffix)
+            with contextlib.suppress(OSError):  # another process may be faster
+                if age is not None and now - entry.stat(follow_symlinks=False).st_mtime > age:
+                    remove(Path(entry.path))

@@ -66,7 +66,8 @@ class ApiSession:
 
     :param transport: sends the calls.
     :param tokens: gives the tokens.
-    :param on_token: told of each token before it is first used, in the thread of the call.
+    :param on_token: told of each token before anything is done with it, and again at each use, in the thread of the
+        call: what one thread may not do with a token, another one can.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class ApiSession:
         self.tokens = tokens
         self._on_token = on_token
         self._seen: Token | None = None
+        tokens.tell(self._notice)
 
     @property
     def settings(self) -> Settings:
@@ -120,12 +122,11 @@ class ApiSession:
 
     def _notice(self, token: Token) -> None:
         """Before a token is used: whoever keeps it out of logs must know it."""
-        if token == self._seen:
-            return
-        self._transport.scrub.learn(token.secrets)
+        if token is not self._seen:
+            self._transport.scrub.learn(token.secrets)
+            self._seen = token
         if self._on_token:
             self._on_token(token)
-        self._seen = token
 
     def _send(self, call: Call, token: Callable[[], Token]) -> tuple[Answer, Token | None]:
         """The answer, and the token that was used in the end."""

@@ -9,15 +9,19 @@ import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
+
+from airflow_provider_processmaker.client.errors import RateLimitedError, error_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
+    from airflow_provider_processmaker.client.errors import ProcessMakerError
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.tokens import Token
 
@@ -30,37 +34,68 @@ class Login:
 
     :param name: the same for the same login, another one as soon as anything in it changes; tells nothing of it.
     :param key: what only those have who know its secrets.
+    :param door: the same for the same login at the same address of the token endpoint. A token opens every path of its
+        server, but a login that is refused under one path may be right under another.
     """
 
     name: str
     key: bytes = field(repr=False)
+    door: str
 
 
 def login_of(settings: Settings) -> Login:
     """The login of some settings.
 
-    :param settings: the settings; path, time-outs and TLS do not matter.
+    :param settings: the settings; time-outs and TLS do not matter, and the path for the door alone.
     """
     where = urlsplit(settings.base_url)
     who = [where.scheme, where.netloc, settings.client_id, settings.username]
     key = hashlib.sha256(json.dumps([settings.client_secret, settings.password]).encode()).digest()
-    return Login(hmac.new(key, json.dumps(who).encode(), "sha256").hexdigest()[:40], key)
+    return Login(_name(key, who), key, _name(key, [*who, settings.token_url]))
+
+
+def _name(key: bytes, parts: list[str | None]) -> str:
+    return hmac.new(key, json.dumps(parts).encode(), "sha256").hexdigest()[:40]
+
+
+#: Seconds beyond which we do not believe a server that asks us to stay away.
+LONGEST_REST = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What the server said when it refused a login.
+    """What the server said when it gave no token, for those who come a moment later.
 
     :param at: when, in seconds since the epoch.
-    :param what: what happened.
-    :param hint: what to do.
-    :param status: HTTP status of the answer.
+    :param error: the error, as :meth:`.ProcessMakerError.as_dict` tells it.
+    :param wait: seconds for which the server asked us to stay away; None if it did not say.
     """
 
     at: float
-    what: str
-    hint: str | None = None
-    status: int | None = None
+    error: dict[str, Any]
+    wait: float | None = None
+
+    def error_at(self, moment: float, window: float) -> ProcessMakerError | None:
+        """The error for someone who comes at a moment; None if the server may be asked again.
+
+        :param moment: seconds since the epoch.
+        :param window: seconds to stay away if the server did not say.
+        """
+        window = window if self.wait is None else min(self.wait, LONGEST_REST)
+        ago = moment - self.at
+        if not 0 <= ago < window:
+            return None
+        error = error_from(self.error)
+        if isinstance(error, RateLimitedError):
+            error.retry_after = window - ago
+            error.hint = f"{error.hint or ''} It said so {ago:.0f} s ago, and is left alone for {window:.0f} s."
+        else:
+            error.hint = (
+                f"{error.hint or ''} It was refused {ago:.0f} s ago, and is not tried again with the same credentials "
+                f"for {window:.0f} s; the Test button of the connection always tries."
+            )
+        error.hint = error.hint.strip()
+        return error
 
 
 class TokenStore(Protocol):
@@ -79,11 +114,19 @@ class TokenStore(Protocol):
         ...
 
     def refusal(self, login: Login) -> Refusal | None:
-        """The last refusal, if no token came since."""
+        """The last refusal at this door, if no token came through it since."""
         ...
 
     def refuse(self, login: Login, refusal: Refusal) -> None:
-        """Remember that a login was refused."""
+        """Remember that a login was refused at this door."""
+        ...
+
+    def accepted(self, login: Login, token: Token) -> bool:
+        """Whether a call was answered with this token, as far as anyone said."""
+        ...
+
+    def accept(self, login: Login, token: Token) -> None:
+        """Remember that a call was answered with this token."""
         ...
 
     def lock(self, login: Login) -> AbstractContextManager[None]:
@@ -100,13 +143,14 @@ class MemoryStore:
     def __init__(self, size: int = 256) -> None:
         self._tokens: LRUCache[str, Token] = LRUCache(size)
         self._refusals: LRUCache[str, Refusal] = LRUCache(size)
-        self._size = size
+        self._accepted: LRUCache[str, str] = LRUCache(size)
         self._new_locks()
 
     def _new_locks(self) -> None:
         self._process = os.getpid()
         self._guard = threading.Lock()
-        self._locks: LRUCache[str, threading.RLock] = LRUCache(self._size)
+        # Each lives as long as somebody holds it or waits for it.
+        self._locks: WeakValueDictionary[str, threading.RLock] = WeakValueDictionary()
 
     def _guarded(self) -> threading.Lock:
         if self._process != os.getpid():
@@ -130,7 +174,7 @@ class MemoryStore:
         """
         with self._guarded():
             self._tokens[login.name] = token
-            self._refusals.pop(login.name, None)
+            self._refusals.pop(login.door, None)
 
     def forget(self, login: Login) -> None:
         """Drop the token of a login.
@@ -146,7 +190,7 @@ class MemoryStore:
         :param login: whose.
         """
         with self._guarded():
-            return self._refusals.get(login.name)
+            return self._refusals.get(login.door)
 
     def refuse(self, login: Login, refusal: Refusal) -> None:
         """Remember that a login was refused.
@@ -155,7 +199,25 @@ class MemoryStore:
         :param refusal: what was said.
         """
         with self._guarded():
-            self._refusals[login.name] = refusal
+            self._refusals[login.door] = refusal
+
+    def accepted(self, login: Login, token: Token) -> bool:
+        """Whether a call of this process was answered with a token.
+
+        :param login: whose.
+        :param token: the token.
+        """
+        with self._guarded():
+            return self._accepted.get(login.name) == token.access_token
+
+    def accept(self, login: Login, token: Token) -> None:
+        """Remember that a call was answered with a token.
+
+        :param login: whose.
+        :param token: the token.
+        """
+        with self._guarded():
+            self._accepted[login.name] = token.access_token
 
     @contextmanager
     def lock(self, login: Login) -> Iterator[None]:
@@ -164,7 +226,9 @@ class MemoryStore:
         :param login: whose.
         """
         with self._guarded():
-            lock = self._locks.setdefault(login.name, threading.RLock())
+            lock = self._locks.get(login.name)
+            if lock is None:
+                lock = self._locks[login.name] = threading.RLock()
         with lock:
             yield
 

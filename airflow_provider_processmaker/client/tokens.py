@@ -7,11 +7,14 @@ import json
 import logging
 import re
 import time
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow_provider_processmaker.client.errors import (
     LoginError,
+    ProcessMakerError,
+    RateLimitedError,
     UnauthenticatedError,
     UnexpectedAnswerError,
     UnknownOutcomeError,
@@ -19,7 +22,7 @@ from airflow_provider_processmaker.client.errors import (
 from airflow_provider_processmaker.client.token_store import Refusal, login_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import TokenStore
@@ -94,6 +97,13 @@ class Token:
         life = self.expires_at - self.issued_at
         return moment < self.expires_at - min(margin, life / 10)
 
+    def alive_at(self, moment: float) -> bool:
+        """Tell whether a moment is before its end.
+
+        :param moment: seconds since the epoch.
+        """
+        return self.good_at(moment, 0)
+
 
 def claims(access_token: str) -> dict[str, Any]:
     """The payload of a JSON web token, unverified: we only read what the server tells us about itself.
@@ -134,6 +144,10 @@ class Tokens(Protocol):
         """A token that shows that the credentials are right now."""
         ...
 
+    def tell(self, notice: Callable[[Token], None]) -> None:
+        """From now on, tell of each token before anything is done with it."""
+        ...
+
 
 class StaticTokens:
     """A personal access token: there is only this one.
@@ -161,6 +175,12 @@ class StaticTokens:
     def log_in(self) -> Token:
         """The token."""
         return self._token
+
+    def tell(self, notice: Callable[[Token], None]) -> None:
+        """Nothing is done with the token but to use it.
+
+        :param notice: takes a token.
+        """
 
     def renew(self, refused: Token) -> Token:
         """There is no other one.
@@ -205,11 +225,22 @@ class GrantTokens:
         self._timing = timing or Timing()
         self._clock = clock
         self._accepted: str | None = None
+        self._notice: Callable[[Token], None] | None = None
+        self._noticed: Token | None = None
+        self._warned: str | None = None
+
+    def tell(self, notice: Callable[[Token], None]) -> None:
+        """From now on, tell of each token before anything is done with it, also if it is only read or refreshed.
+
+        :param notice: takes a token, in the thread of the call.
+        """
+        self._notice = notice
 
     def current(self) -> Token:
         """The token to use now; refreshes or logs in if there is no good one.
 
-        :raises LoginError: if the server refuses the credentials.
+        :raises LoginError: if the server refuses the credentials, or did so a moment ago.
+        :raises RateLimitedError: if the server has had too many token calls.
         """
         token = self.latest()
         if token and token.good_at(self._clock(), self._timing.refresh_margin):
@@ -218,83 +249,132 @@ class GrantTokens:
             token = self.latest()
             if token and token.good_at(self._clock(), self._timing.refresh_margin):
                 return token  # someone else was faster
-            return self._ask(token)
+            return self._before_its_end(token) if token and token.alive_at(self._clock()) else self._ask(token)
 
     def latest(self) -> Token | None:
         """The token in the store, good or not."""
-        return self._store.load(self._login)
+        token = self._store.load(self._login)
+        return token and self._told_of(token)
 
     def accepted(self, token: Token) -> None:
         """Remember that the server accepted a token: if it is refused later, it was revoked.
 
         :param token: the token.
         """
+        if self._accepted == token.access_token:
+            return
         self._accepted = token.access_token
+        if self._fresh(token) and not self._store.accepted(self._login, token):
+            self._store.accept(self._login, token)
 
     def log_in(self) -> Token:
         """A new token by the password, whatever is in the store; asks even if the login was refused a moment ago.
 
         :raises LoginError: if the server refuses the credentials.
         """
-        with self._store.lock(self._login):
-            return self._save(self._by_password())
+        with self._store.lock(self._login), self._noted():
+            return self._save(self._password_grant())
 
     def renew(self, refused: Token) -> Token:
         """Another token instead of one that was refused; the one in the store if it is another already.
 
         :param refused: the token that the server does not accept.
         :raises UnauthenticatedError: if it was issued a moment ago and never accepted.
-        :raises LoginError: if the server refuses the credentials.
+        :raises LoginError: if the server refuses the credentials, or did so a moment ago.
         """
         with self._store.lock(self._login):
             known = self.latest()
             if known and known.access_token != refused.access_token:
-                return known
-            age = self._clock() - refused.issued_at
-            if 0 <= age < FRESH and self._accepted != refused.access_token:
-                raise UnauthenticatedError(
-                    "ProcessMaker issued a token and does not accept it.",
-                    status=401,
-                    hint="Another one would be refused too. Is the address in the connection the right one, "
-                    "and does a proxy in between drop the Authorization header?",
-                )
+                return known if known.alive_at(self._clock()) else self._ask(known)
+            if known:
+                if self._fresh(refused) and not self._was_accepted(refused):
+                    raise _never_accepted()
+                # It is dead: whatever comes of the grant, nobody is to find it again.
+                self._store.forget(self._login)
             # By the password: a refresh token gives a token to a deleted user too, which is refused again.
-            return self._save(self._braked())
+            return self._ask(None)
 
-    def _ask(self, old: Token | None) -> Token:
-        """A new token: by the refresh token if there is one and it is accepted, else by the password."""
-        token = self._refreshed(old.refresh_token) if old and old.refresh_token else None
-        return self._save(token or self._braked())
+    def _fresh(self, token: Token) -> bool:
+        return 0 <= self._clock() - token.issued_at < FRESH
 
-    def _braked(self) -> Token:
-        """A token by the password, unless the same credentials were refused a moment ago."""
-        now, window = self._clock(), self._timing.brake_window
-        refusal = self._store.refusal(self._login)
-        if refusal and 0 <= now - refusal.at < window:
-            raise LoginError(
-                refusal.what,
-                status=refusal.status,
-                hint=f"{refusal.hint or ''} It was refused {now - refusal.at:.0f} s ago, and is not tried again with "
-                f"the same credentials for {window:.0f} s; the Test button of the connection always tries.".strip(),
-            )
-        return self._by_password()
+    def _was_accepted(self, token: Token) -> bool:
+        """Whether a call of any process was answered with this token."""
+        return self._accepted == token.access_token or self._store.accepted(self._login, token)
 
-    def _by_password(self) -> Token:
+    def _before_its_end(self, old: Token) -> Token:
+        """A new token in good time; the old one while it lives, if there is none to be had."""
         try:
-            return self._password_grant()
-        except LoginError as error:
-            self._store.refuse(self._login, Refusal(self._clock(), error.what, error.hint, error.status))
+            return self._ask(old, early=True)
+        except ProcessMakerError as error:
+            if not old.alive_at(self._clock()):
+                raise
+            if self._warned != old.access_token:
+                self._warned = old.access_token
+                log.warning("The token could not be renewed in good time; it is used until its end. %s", error)
+            return old
+
+    def _ask(self, old: Token | None, *, early: bool = False) -> Token:
+        """A new token: by the refresh token if there is one and it is accepted, else by the password.
+
+        :param early: whether there is time: the old one is still good.
+        """
+        self._brake(early=early)
+        with self._noted(early=early):
+            token = self._refreshed(old, old.refresh_token) if old and old.refresh_token else None
+            return self._save(token or self._password_grant())
+
+    def _brake(self, *, early: bool) -> None:
+        """Raise what the server said a moment ago, if it is not to be asked again so soon."""
+        refusal = self._store.refusal(self._login)
+        error = refusal and refusal.error_at(self._clock(), self._timing.brake_window)
+        if error and (early or isinstance(error, LoginError | RateLimitedError)):
+            raise error
+
+    @contextmanager
+    def _noted(self, *, early: bool = False) -> Iterator[None]:
+        """Remember for all a refusal that the others would only meet again.
+
+        An outage is remembered only where there is time: who needs a token has to try.
+        """
+        try:
+            yield
+        except ProcessMakerError as error:
+            if early or isinstance(error, LoginError | RateLimitedError):
+                self._store.refuse(self._login, Refusal(self._clock(), error.as_dict(), _rest(error)))
             raise
 
     def _save(self, token: Token) -> Token:
+        self._told_of(token)
         self._store.save(self._login, token)
         return token
 
-    def _refreshed(self, refresh_token: str) -> Token | None:
+    def _told_of(self, token: Token) -> Token:
+        if self._notice and token is not self._noticed:
+            self._notice(token)
+            self._noticed = token
+        return token
+
+    def _refreshed(self, old: Token, refresh_token: str) -> Token | None:
         try:
             return self._refresh_grant(refresh_token)
         except (RefreshTokenRefusedError, UnknownOutcomeError, UnexpectedAnswerError) as error:
             # In these cases the refresh token is gone. Any other error, such as a client that is refused or a
             # server that is not there, would meet the password as well.
             log.info("The refresh token is of no use any more; logging in with the password. (%s)", error.what)
+            # Nobody is to send it again if the password does not help either.
+            self._save(replace(old, refresh_token=None))
             return None
+
+
+def _rest(error: ProcessMakerError) -> float | None:
+    # What a server that refuses a login says about waiting is not for us: a corrected login need not wait.
+    return error.retry_after if error.retryable else None
+
+
+def _never_accepted() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        "ProcessMaker issued a token and does not accept it.",
+        status=401,
+        hint="Another one would be refused too. Is the address in the connection the right one, "
+        "and does a proxy in between drop the Authorization header?",
+    )

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +21,7 @@ from airflow_provider_processmaker.hooks.extras import extra_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from airflow_provider_processmaker.client import ProcessMakerClient, ProcessMakerError, Settings
+    from airflow_provider_processmaker.client import ProcessMakerClient, ProcessMakerError, Settings, Token
 
 __all__ = ["LoopClient", "mask_secrets", "read_settings"]
 
@@ -94,7 +95,8 @@ class LoopClient:
         self._client: ProcessMakerClient | None = None
         self._settings: Settings | None = None
         self._read_at = 0.0
-        self._unmasked: list[str] = []
+        self._unmasked: deque[str] = deque()
+        self._seen: set[str] = set()
         self._lock = asyncio.Lock()
         self._threads: ThreadPoolExecutor | None = None
 
@@ -113,8 +115,15 @@ class LoopClient:
             self._read_at = 0.0  # perhaps the connection is corrected before the next call
             raise
         finally:
-            pending, self._unmasked = self._unmasked, []
-            await mask_secrets(pending)
+            while self._unmasked:
+                await mask_secrets([self._unmasked.popleft()])
+
+    def _keep(self, token: Token) -> None:
+        """Called by the client at each use of a token, in a thread, which must not speak with Airflow's masker."""
+        for secret in token.secrets:
+            if secret not in self._seen:
+                self._seen.add(secret)
+                self._unmasked.append(secret)
 
     async def close(self) -> None:
         """Close its connections to the server."""
@@ -160,7 +169,7 @@ class LoopClient:
             patient,
             token_store=configured_store(),
             timing=Timing(refresh_margin(), brake_window()),
-            on_token=lambda token: self._unmasked.extend(token.secrets),
+            on_token=self._keep,
         )
         # In a thread, since it reads certificates, which takes too long for the loop.
         return await self._in_thread(make)

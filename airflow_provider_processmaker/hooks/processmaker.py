@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -44,7 +45,8 @@ class ProcessMakerHook(BaseHook):
         super().__init__(**kwargs)
         self.processmaker_conn_id = processmaker_conn_id
         self._client: ProcessMakerClient | None = None
-        self._unmasked: list[str] = []
+        self._unmasked: deque[str] = deque()
+        self._seen: set[str] = set()
 
     @property
     def client(self) -> ProcessMakerClient:
@@ -52,7 +54,8 @@ class ProcessMakerHook(BaseHook):
 
         :raises InvalidInputError: if the connection lacks something or holds an impossible value.
         """
-        self._mask_pending()
+        if _in_main_thread():
+            self._mask_pending()
         if self._client is None:
             from airflow_provider_processmaker.client import ProcessMakerClient, Timing
             from airflow_provider_processmaker.hooks.token_cache import brake_window, configured_store, refresh_margin
@@ -99,22 +102,26 @@ class ProcessMakerHook(BaseHook):
         except ValueError as error:  # nothing was sent: a field is missing or wrong
             return False, f"Settings: {error}"
         finally:
+            self._mask_pending()  # the button runs in a thread of the API server, where there is no task
             if self._client is not None:
                 self._client.close()
 
     def _mask_token(self, token: Token) -> None:
-        """Called by the client in whatever thread makes the call.
+        """Called by the client at each use of a token, in whatever thread makes the call.
 
         Airflow's masker speaks with the supervisor of the task. From a thread of its own that can spoil the
-        channel (Airflow 3.0 and 3.1), so what another thread finds waits until the main one comes by.
+        channel (Airflow 3.0 and 3.1), so what another thread finds waits until the main one makes a call.
         """
-        self._unmasked.extend(token.secrets)
-        if threading.current_thread() is threading.main_thread():
+        for secret in token.secrets:
+            if secret not in self._seen:
+                self._seen.add(secret)
+                self._unmasked.append(secret)
+        if self._unmasked and _in_main_thread():
             self._mask_pending()
 
     def _mask_pending(self) -> None:
-        pending, self._unmasked = self._unmasked, []
-        self._mask(pending)
+        while self._unmasked:
+            self._mask([self._unmasked.popleft()])
 
     @staticmethod
     def _mask(secrets: Any) -> None:
@@ -138,6 +145,10 @@ class ProcessMakerHook(BaseHook):
             "relabeling": behaviour["relabeling"],
             "placeholders": behaviour["placeholders"],
         }
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _widget(field: Field) -> Any:
