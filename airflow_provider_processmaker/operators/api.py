@@ -9,11 +9,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.operators.own_params import OwnParams, own_names, params_of
 from airflow_provider_processmaker.operators.query import checked_query
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_limits, check_size, checked_xcom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from airflow.providers.common.compat.sdk import Context
 
@@ -50,6 +52,24 @@ class ProcessMakerApiOperator(BaseOperator):
     template_fields: Sequence[str] = ("method", "endpoint", "query", "json", "processmaker_conn_id")
     template_fields_renderers = {"query": "json", "json": "json"}  # noqa: RUF012
     ui_color = "#e0e7ff"
+    _own: frozenset[str]
+
+    def __new__(cls, **kwargs: Any) -> Self:
+        """Note the task's own params; the constructor is only told of all."""
+        made = super().__new__(cls)
+        object.__setattr__(made, "_own", own_names(kwargs.get("params")))  # Airflow's own wants the constructor first
+        return made
+
+    @classmethod
+    def partial(cls, *, params: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+        """Airflow's own, which also notes the task's own params.
+
+        :param params: as for the constructor.
+        :param kwargs: all other arguments.
+        """
+        made = super().partial(params=params, **kwargs)
+        made.params = OwnParams(params_of(made.params), own_names(params))
+        return made
 
     def __init__(
         self,
@@ -89,7 +109,9 @@ class ProcessMakerApiOperator(BaseOperator):
                 raise InvalidInputError(
                     f"response_filter must be a function, not {type(self.response_filter).__name__}."
                 )
-        own_params = self.render_template(self._own_params(), context)
+        own_params = self.render_template(
+            {name: self.params[name] for name in self._own if name in self.params}, context
+        )
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             answer = client.request(
                 self.method,
@@ -113,9 +135,3 @@ class ProcessMakerApiOperator(BaseOperator):
     def _result(self, answer: Any) -> Any:
         result = self.response_filter(answer) if self.response_filter else answer
         return check_size(result, max_bytes=self.max_bytes)
-
-    def _own_params(self) -> dict[str, Any]:
-        """The params of this task, without what Airflow merged into them from the DAG."""
-        of_dag = dict(self.dag.params) if self.has_dag() else {}  # type: ignore[no-untyped-call]
-        of_task = dict(self.params)
-        return {name: value for name, value in of_task.items() if name not in of_dag or of_dag[name] != value}

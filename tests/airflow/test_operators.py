@@ -337,6 +337,35 @@ def test_params_of_the_task_are_sent_those_of_the_dag_are_not(server: Any, run_d
     assert all("who" not in (call.query or "") for call in server.calls)
 
 
+def test_params_of_the_task_are_its_own_also_where_the_dag_has_the_same(server: Any, run_dag: RunDag) -> None:
+    """Airflow merges both before it calls a constructor; which was whose cannot be told by the values."""
+    count = "response_filter=lambda page: page['meta']['total']"
+    outcome = run_dag(
+        f"""
+        ProcessMakerApiOperator(task_id="none", endpoint="users", {count})
+        ProcessMakerApiOperator(task_id="same", endpoint="users", params={{"status": "INACTIVE"}}, {count})
+        ProcessMakerApiOperator(task_id="other", endpoint="users", params={{"status": "BLOCKED"}}, {count})
+        ProcessMakerApiOperator.partial(task_id="partial", params={{"status": "INACTIVE"}}, {count}).expand(
+            endpoint=["users"]
+        )
+        ProcessMakerApiOperator.partial(task_id="mapped", endpoint="users", params={{"page": 1}}, {count}).expand(
+            params=[{{"status": "INACTIVE"}}, {{"filter": "bob"}}]
+        )
+        """,
+        "params={'status': 'INACTIVE'}",
+    )
+
+    assert outcome.results == {
+        "none": 504,
+        "same": 39,
+        "other": 1,
+        ("partial", 0): 39,
+        ("mapped", 0): 39,
+        ("mapped", 1): 1,
+    }
+    assert [call.query for call in calls(server, "users")].count("page=1&status=INACTIVE") == 1
+
+
 def test_constructing_operators_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection, no validation, no call: a DAG file is parsed all the time."""
     import socket
