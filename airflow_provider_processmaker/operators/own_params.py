@@ -43,7 +43,7 @@ def params_of(given: ParamsDict | dict[str, Any]) -> dict[str, Any]:
 
     :param given: as Airflow holds them.
     """
-    return dict(given.items())  # type: ignore[no-untyped-call]
+    return dict(given.items())
 
 
 def own_names(given: Any) -> frozenset[str]:
