@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
 
 _CASE = {"case_number": [validation.required]}
-_CASE_COLUMNS = (
-    "case_number", "user_id", "case_title", "case_status", "initiated_at", "completed_at", "created_at", "updated_at",
-)  # fmt: skip
+_SORTABLE = frozenset({"case_number", "case_title", "case_status", "initiated_at", "completed_at"})
 
 
 def _of_case(request: Request) -> list[ProcessRequest]:
@@ -62,7 +61,9 @@ def tasks_by_case(request: Request) -> Response:
     request.input.pop("status", None)
     rows = [row for row in task_queries.shown(request) if row.request.id in ids and row.status == status]
     rows = task_queries.ordered(request, rows)
-    return lists.plain_list(request, rows, lambda row: views.listed_task(request.state, row), in_overdue=0)
+    return lists.plain_list(
+        request, rows, lambda row: views.listed_task(request.state, row, request.user), in_overdue=0
+    )
 
 
 # -- /api/1.1 ----------------------------------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def light_tasks(request: Request) -> Response:
         ids = {int(wanted)}
         parent = request.state.workflow.requests.get(int(wanted))
         if request.input.get("include_sub_tasks") and parent is not None:
-            ids.update(child.id for child in request.state.engine.children(parent))
+            ids.update(child.id for child in parent.children)
         rows = [row for row in rows if row.request.id in ids]
     for name in ("status", "user_id"):
         if request.input.get(name) is not None:
@@ -145,20 +146,56 @@ def _case_task(token: Token) -> dict[str, Any]:
     return {"id": token.id, "element_id": token.node.id, "name": token.node.name, "status": token.status, **process}
 
 
-def _cases(kind: str, request: Request) -> Response:
-    for name in ("userId", "page", "pageSize"):
-        value = request.input.get(name)
-        if value is not None and not str(value).isdigit():
-            raise validation.failure({name: [f"The {name} field must be an integer."]})
+def _whole(value: Any) -> str | None:
+    return None if re.fullmatch(r"[+-]?\d+", str(value)) else "The :attribute field must be an integer."
+
+
+def _above_zero(value: Any) -> str | None:
+    return None if _whole(value) or int(value) >= 1 else "The :attribute field must be at least 1."
+
+
+def _json(value: Any) -> str | None:
+    try:
+        json.loads(str(value))
+    except ValueError:
+        return "The :attribute field must be a valid JSON string."
+    return None
+
+
+_FORM = "The :attribute must be a comma-separated list of field:asc|desc."
+_RULES: dict[str, list[Callable[[Any], str | None]]] = {
+    "userId": [_whole],
+    "status": [validation.one_of("IN_PROGRESS", "COMPLETED")],
+    "sortBy": [validation.matches(r"[a-zA-Z_]+:(asc|desc)(,[a-zA-Z_]+:(asc|desc))*", _FORM)],
+    "filterBy": [_json],
+    "pageSize": [_whole, _above_zero],
+    "page": [_whole, _above_zero],
+}
+
+
+def _participated(request: Request, status: str) -> list[dict[str, Any]]:
+    """The cases of a status, each once for everyone who took part in it."""
+    cases = [row for row in _started(request) if row["case_status"] == status]
+    return [{**row, "user_id": person["id"]} for row in cases for person in row["participants"]]
+
+
+def _started(request: Request) -> list[dict[str, Any]]:
     roots = [row for row in request.state.workflow.requests if row.parent_request_id is None]
-    rows = [_case(request, root) for root in roots]
-    if kind == "get_in_progress":
-        rows = [row for row in rows if row["case_status"] in {"IN_PROGRESS", "ERROR"}]
-    elif kind == "get_completed":
-        rows = [row for row in rows if row["case_status"] == "COMPLETED"]
+    return [_case(request, root) for root in roots]
+
+
+_KINDS: dict[str, Callable[[Request], list[dict[str, Any]]]] = {
+    "get_all_cases": _started,
+    "get_in_progress": lambda request: _participated(request, "IN_PROGRESS"),
+    "get_completed": lambda request: _participated(request, "COMPLETED"),
+}
+
+
+def _cases(kind: str, request: Request) -> Response:
+    validation.validate(request.input, _RULES)
+    rows = _KINDS[kind](request)
     if request.text("userId"):
-        user_id = int(request.text("userId"))
-        rows = [row for row in rows if user_id in {row["user_id"], *(one["id"] for one in row["participants"])}]
+        rows = [row for row in rows if row["user_id"] == int(request.text("userId"))]
     if request.text("status"):
         rows = [row for row in rows if row["case_status"] == request.text("status")]
     for name, value in (json.loads(request.text("filterBy")) if request.text("filterBy") else {}).items():
@@ -176,14 +213,14 @@ def _by(column: str) -> Callable[[dict[str, Any]], tuple[int, float, str]]:
 def _sorted_cases(request: Request, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for part in reversed(request.text("sortBy", "case_number:asc").split(",")):
         column, _, direction = part.partition(":")
-        if column not in _CASE_COLUMNS or direction not in {"", "asc", "desc"}:
-            raise validation.failure({"sortBy": ["The sortBy field format is invalid."]})
+        if column not in _SORTABLE:
+            raise validation.failure({"sortBy": [f"Sort by field {column} is not allowed."]})
         rows = sorted(rows, key=_by(column), reverse=direction == "desc")
     return rows
 
 
 def _case_page(request: Request, rows: list[dict[str, Any]]) -> Response:
-    size = int(request.text("pageSize", "15")) or 15
+    size = int(request.text("pageSize", "15"))
     number = lists.page_number(request)
     items = rows[(number - 1) * size : number * size]
     last = max(1, math.ceil(len(rows) / size))

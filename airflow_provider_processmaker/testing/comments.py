@@ -13,8 +13,10 @@ from airflow_provider_processmaker.testing.workflow.tables import REQUEST_MODEL,
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.state import State
     from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest
 
+TOKEN_MODEL = "ProcessMaker\\Models\\ProcessRequestToken"
 _COLUMNS = (
     "id",
     "user_id",
@@ -29,11 +31,18 @@ _COLUMNS = (
 _PER_PAGE = 100
 
 
-def _new(request: Request, values: dict[str, Any]) -> Row:
-    table, now = request.state.workflow.comments, request.state.clock.iso()
+def new_comment(state: State, user_id: int, values: dict[str, Any]) -> Row:
+    """
+    Add a comment.
+
+    :param state: the server's data.
+    :param user_id: whose.
+    :param values: what it is about, its kind and its text.
+    """
+    table, now = state.workflow.comments, state.clock.iso()
     row_id = table.next_id()
     stamps = {"updated_at": now, "created_at": now, "id": row_id}
-    return table.add(Row(row_id, {"uuid": str(uuid.uuid4()), "user_id": request.user.id, **values, **stamps}))
+    return table.add(Row(row_id, {"uuid": str(uuid.uuid4()), "user_id": user_id, **values, **stamps}))
 
 
 def log(request: Request, row: ProcessRequest, subject: str, body: str) -> None:
@@ -46,24 +55,31 @@ def log(request: Request, row: ProcessRequest, subject: str, body: str) -> None:
     :param body: the text.
     """
     about = {"commentable_type": REQUEST_MODEL, "commentable_id": row.id}
-    _new(request, {"type": "LOG", **about, "subject": subject, "body": body})
+    new_comment(request.state, request.user.id, {"type": "LOG", **about, "subject": subject, "body": body})
 
 
 def index(request: Request) -> Response:
     """
-    ``GET /comments``: of one object.
+    ``GET /comments``: of one object; those of a request's tasks, of whatever ``type``, come with the request's.
 
     :param request: the call.
     """
     rules = {"commentable_id": [validation.required], "commentable_type": [validation.required, validation.string]}
     validation.validate(request.input, rules)
-    wanted = (request.text("commentable_type"), request.text("commentable_id"))
-    rows = (row.columns for row in request.state.workflow.comments)
-    found = [row for row in rows if (row["commentable_type"], str(row["commentable_id"])) == wanted]
-    kinds = {kind for kind in request.text("type").split(",") if kind}
-    found = [row for row in found if not kinds or row["type"] in kinds]
-    found = lists.ordered(request, lists.filtered(request, found, ("subject", "body")), "created_at", _COLUMNS)
-    return lists.plain_list(request, found, per_page=_PER_PAGE)
+    kind, wanted = request.text("commentable_type"), request.text("commentable_id")
+    tasks = _tasks(request, wanted) if kind == REQUEST_MODEL else set()
+    types = set(request.text("type").split(",")) if "type" in request.input else None
+    found = []
+    for row in request.state.workflow.comments:
+        about = (row.columns["commentable_type"], str(row.columns["commentable_id"]))
+        if about in tasks or (about == (kind, wanted) and (types is None or row.columns["type"] in types)):
+            found.append(row.columns)
+    return lists.plain_list(request, lists.ordered(request, found, "created_at", _COLUMNS), per_page=_PER_PAGE)
+
+
+def _tasks(request: Request, request_id: str) -> set[tuple[str, str]]:
+    row = request.state.workflow.requests.get(int(request_id)) if request_id.isdigit() else None
+    return set() if row is None else {(TOKEN_MODEL, str(token.id)) for token in row.tokens}
 
 
 def store(request: Request) -> Response:
@@ -75,7 +91,7 @@ def store(request: Request) -> Response:
     names = ("commentable_id", "commentable_type", "subject", "body")
     validation.validate(request.input, {name: [validation.required] for name in names})
     values = {name: request.input[name] for name in names}
-    row = _new(request, {**values, "type": request.text("type", "MESSAGE")})
+    row = new_comment(request.state, request.user.id, {**values, "type": request.text("type", "MESSAGE")})
     return Response.json(row.columns, 201)
 
 

@@ -114,16 +114,26 @@ def ordered_rows(
     :param read: gives the columns of a row.
     """
     column = request.text("order_by") if "order_by" in request.input else default
-    direction = request.text("order_direction") if "order_direction" in request.input else "asc"
-    if direction.lower() not in {"asc", "desc"}:
-        raise QueryError("Order direction must be asc or desc.")
+    down = descending(request)
     name = column.rpartition(".")[2].lower()
     if name not in columns:
         raise QueryError(f"Unknown column {column!r}")
     if name == "id":
         # The common way to walk, so not slowed down by thoughts of null and accents.
-        return sorted(rows, key=lambda row: int(read(row)["id"]), reverse=direction.lower() == "desc")
-    return sorted(rows, key=lambda row: sort_key(read(row).get(name)), reverse=direction.lower() == "desc")
+        return sorted(rows, key=lambda row: int(read(row)["id"]), reverse=down)
+    return sorted(rows, key=lambda row: sort_key(read(row).get(name)), reverse=down)
+
+
+def descending(request: Request) -> bool:
+    """
+    Whether ``order_direction`` says so; another word than asc or desc is refused.
+
+    :param request: carries it.
+    """
+    direction = request.text("order_direction") if "order_direction" in request.input else "asc"
+    if direction.lower() not in {"asc", "desc"}:
+        raise QueryError("Order direction must be asc or desc.")
+    return direction.lower() == "desc"
 
 
 def sort_key(value: Any) -> tuple[int, float, str]:

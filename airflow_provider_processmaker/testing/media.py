@@ -13,6 +13,7 @@ from airflow_provider_processmaker.testing.workflow.tables import REQUEST_MODEL,
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
     from airflow_provider_processmaker.testing.multipart import Upload
+    from airflow_provider_processmaker.testing.state import State
 
 _MAGIC = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -80,7 +81,6 @@ def add(request: Request, upload: Upload, model: str, model_id: int, properties:
     :param model_id: id of what it belongs to.
     :param properties: kept with it.
     """
-    state, table = request.state, request.state.workflow.media
     file_name = re.sub(r"[#/\\ ]", "-", upload.name)
     if re.search(r"\.(php\d?|phtml|phar)$", file_name, re.IGNORECASE):
         text = (
@@ -88,7 +88,27 @@ def add(request: Request, upload: Upload, model: str, model_id: int, properties:
             "This sanitized file name is not allowed because it is a PHP file."
         )
         raise Abort(Response.json({"errors": {"message": text}}, 500))
-    owner = {"model_type": model, "model_id": model_id}
+    kept = {**properties, "createdBy": request.user.id, "updatedBy": request.user.id}
+    row = new_media(request.state, file_name, upload.content, (model, model_id), kept)
+    row.columns["name"] = upload.name.rpartition(".")[0] or upload.name
+    row.columns["collection_name"] = request.text("collection", "default")
+    return row
+
+
+def new_media(
+    state: State, file_name: str, content: bytes, model: tuple[str, int], properties: dict[str, Any]
+) -> Media:
+    """
+    Add a file's row.
+
+    :param state: the server's data.
+    :param file_name: its name.
+    :param content: its bytes.
+    :param model: class and id of what it belongs to.
+    :param properties: kept with it.
+    """
+    table = state.workflow.media
+    owner = dict(zip(("model_type", "model_id"), model, strict=True))
     orders = [row.columns["order_column"] for row in table if owner.items() <= row.columns.items()]
     media_id = table.next_id()
     now = state.clock.micro()
@@ -96,22 +116,22 @@ def add(request: Request, upload: Upload, model: str, model_id: int, properties:
         "id": media_id,
         "uuid": str(uuid.uuid4()),
         **owner,
-        "collection_name": request.text("collection", "default"),
-        "name": upload.name.rpartition(".")[0] or upload.name,
+        "collection_name": "default",
+        "name": file_name.rpartition(".")[0] or file_name,
         "file_name": file_name,
-        "mime_type": mime_type(upload.content),
+        "mime_type": mime_type(content),
         "disk": "public",
         "conversions_disk": "public",
-        "size": len(upload.content),
+        "size": len(content),
         "manipulations": [],
-        "custom_properties": {**properties, "createdBy": request.user.id, "updatedBy": request.user.id},
+        "custom_properties": properties,
         "responsive_images": [],
         "order_column": max(orders, default=0) + 1,
         "created_at": now,
         "updated_at": now,
         "generated_conversions": [],
     }
-    return table.add(Media(media_id, columns, upload.content))
+    return table.add(Media(media_id, columns, content))
 
 
 def shown(request: Request, row: Media) -> dict[str, Any]:

@@ -14,21 +14,22 @@ from airflow_provider_processmaker.testing.state import USER_MODEL
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.state import State
     from airflow_provider_processmaker.testing.workflow.tables import Token
 
 _COLUMNS = ("id", "type", "notifiable_id", "read_at", "created_at", "updated_at")
 
 
-def new(request: Request, user_id: int, kind: str, data: dict[str, Any]) -> dict[str, Any]:
+def new(state: State, user_id: int, kind: str, data: dict[str, Any]) -> dict[str, Any]:
     """
     Add a notification.
 
-    :param request: the call that gives rise to it.
+    :param state: the server's data.
     :param user_id: for whom.
     :param kind: its class.
     :param data: what it says.
     """
-    now = request.state.clock.iso()
+    now = state.clock.iso()
     row: dict[str, Any] = {
         "id": str(uuid.uuid4()),
         "type": kind,
@@ -40,7 +41,7 @@ def new(request: Request, user_id: int, kind: str, data: dict[str, Any]) -> dict
         "updated_at": now,
         "url": data.get("url"),
     }
-    request.state.workflow.notifications[row["id"]] = row
+    state.workflow.notifications[row["id"]] = row
     return row
 
 
@@ -66,7 +67,7 @@ def reassigned(request: Request, token: Token) -> None:
         "url": url,
     }
     kind = "ProcessMaker\\Notifications\\TaskReassignmentNotification"
-    new(request, token.user_id or request.user.id, kind, data)
+    new(request.state, token.user_id or request.user.id, kind, data)
 
 
 def _mine(request: Request) -> list[dict[str, Any]]:
@@ -80,10 +81,7 @@ def index(request: Request) -> Response:
 
     :param request: the call.
     """
-    rows = _mine(request)
-    status = request.text("status")
-    if status in {"read", "unread"}:
-        rows = [row for row in rows if (row["read_at"] is None) == (status == "unread")]
+    rows = _of_status(_searched(_mine(request), request.text("filter")), request.text("status"))
     if "order_by" in request.input:
         rows = lists.ordered(request, rows, "created_at", _COLUMNS)
     else:
@@ -105,6 +103,20 @@ def index(request: Request) -> Response:
     return Response.json({"data": list(items), "links": links, "meta": meta})
 
 
+def _of_status(rows: list[dict[str, Any]], status: str) -> list[dict[str, Any]]:
+    if status not in {"read", "unread"}:
+        return rows
+    return [row for row in rows if (row["read_at"] is None) == (status == "unread")]
+
+
+def _searched(rows: list[dict[str, Any]], wanted: str) -> list[dict[str, Any]]:
+    """``filter`` is a status, or else a part of a name."""
+    if wanted in {"", "0", "read", "unread"}:
+        return _of_status(rows, wanted)
+    matches = lists.like(f"%{wanted}%")
+    return [row for row in rows if any(matches(row["data"].get(name)) for name in ("name", "userName", "processName"))]
+
+
 def store(request: Request) -> Response:
     """
     ``POST /notifications``: ``data`` is JSON text.
@@ -113,7 +125,7 @@ def store(request: Request) -> Response:
     """
     data = json.loads(request.text("data") or "{}")
     user_id = int(request.input.get("notifiable_id") or request.user.id)
-    row = new(request, user_id, request.text("type"), data)
+    row = new(request.state, user_id, request.text("type"), data)
     return Response.json({name: value for name, value in row.items() if name != "url"}, 201)
 
 

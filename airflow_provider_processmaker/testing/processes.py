@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.workflow.bpmn import Node
     from airflow_provider_processmaker.testing.workflow.tables import Process
 
-_COLUMNS = (
+COLUMNS = (
     "id", "uuid", "process_category_id", "user_id", "description", "name", "status", "is_valid", "created_at",
     "updated_at", "is_template", "case_title", "alternative",
 )  # fmt: skip
@@ -35,8 +35,8 @@ def index(request: Request) -> Response:
     :param request: the call.
     """
     rows = _with_status(request, list(request.state.workflow.processes))
-    rows = _queried(request, _filtered(request, rows))
-    rows = lists.ordered_rows(request, rows, "name", _COLUMNS, lambda row: row.columns)
+    rows = queried(request, _filtered(request, rows), {"error": "PMQL error"})
+    rows = lists.ordered_rows(request, rows, "name", COLUMNS, lambda row: row.columns)
     return lists.collection_list(request, [_listed(request, row) for row in rows])
 
 
@@ -82,10 +82,17 @@ def _table(request: Request) -> pmql.Table:
         "fulltext": full_text,
     }
     aliases = {"created": "created_at", "modified": "updated_at"}
-    return pmql.Table({name: reader(name) for name in _COLUMNS}, None, aliases, words)
+    return pmql.Table({name: reader(name) for name in COLUMNS}, None, aliases, words)
 
 
-def _queried(request: Request, rows: list[Process]) -> list[Process]:
+def queried(request: Request, rows: list[Process], refusal: dict[str, Any]) -> list[Process]:
+    """
+    The processes that ``pmql`` means; one that does not parse is 400.
+
+    :param request: carries the query.
+    :param rows: all processes.
+    :param refusal: the answer to a query that does not parse.
+    """
     text = request.text("pmql")
     if text in {"", "0"}:
         return rows
@@ -93,7 +100,7 @@ def _queried(request: Request, rows: list[Process]) -> list[Process]:
     try:
         return pmql.matching(text, _table(request), rows, now=request.state.clock.now(), timezone=zone)
     except pmql.PmqlError as error:
-        raise Abort(Response.json({"error": "PMQL error"}, 400)) from error
+        raise Abort(Response.json(refusal, 400)) from error
 
 
 def _listed(request: Request, row: Process) -> dict[str, Any]:
@@ -146,9 +153,9 @@ def start_list(request: Request) -> Response:
     plain = request.text("without_event_definitions") == "true"
     rows = [row for row in request.state.workflow.processes if row.status == "ACTIVE"]
     rows = [row for row in rows if _category(request, row).get("status") == "ACTIVE"]
-    rows = _queried(request, _filtered(request, rows))
+    rows = queried(request, _filtered(request, rows), {"error": "PMQL error"})
     shown = []
-    for row in lists.ordered_rows(request, rows, "name", _COLUMNS, lambda row: row.columns):
+    for row in lists.ordered_rows(request, rows, "name", COLUMNS, lambda row: row.columns):
         nodes = [
             node
             for node in policies.startable(request.state, request.user, row)
@@ -292,7 +299,7 @@ _EMPTY = (
     '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL">'
     '<bpmn:process id="ProcessId" name="ProcessName" isExecutable="true" /></bpmn:definitions>'
 )
-_EXEMPT = frozenset({"bpmn", "svg", "pmql", "case_title"})
+_EXEMPT = frozenset({"bpmn", "svg", "case_title"})
 _ONE = "/processes/{process}"
 
 ROUTES = [

@@ -22,6 +22,7 @@ from airflow_provider_processmaker.testing import (
     security_logs,
     settings,
     signals,
+    start_events,
     task_assignments,
     tasks,
     user_tokens,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 MODULES = (
     users, user_tokens, groups, group_members, environment_variables, permissions, processes, process_events,
-    process_requests, tasks, files, cases, categories, scripts, screens, signals, notifications, comments,
+    start_events, process_requests, tasks, files, cases, categories, scripts, screens, signals, notifications, comments,
     security_logs, settings, task_assignments,
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.state import State
 
 _COLUMNS = ("id", "uuid", "title", "description", "type", "status", "screen_category_id", "created_at", "updated_at")
 _SEARCHED = ("title", "description", "type")
@@ -55,16 +56,27 @@ def store(request: Request) -> Response:
     :param request: the call.
     """
     validation.validate(request.input, _rules(request, None))
-    workflow, now = request.state.workflow, request.state.clock.iso()
-    row_id = workflow.screens.next_id()
     sent = {name: as_stored(request.input[name]) for name in _FILLABLE if name in request.input}
     category = sent["screen_category_id"]
     sent["screen_category_id"] = as_text(category)
+    row = new_screen(request.state, sent)
+    stamps = {name: row.columns[name] for name in ("uuid", "updated_at", "created_at", "id")}
+    return Response.json({**sent, **stamps, "tmp_screen_category_id": category, "projects": "[]"}, 201)
+
+
+def new_screen(state: State, values: dict[str, Any]) -> Screen:
+    """
+    Add a screen.
+
+    :param state: the server's data.
+    :param values: columns that differ from a new one's.
+    """
+    table, now = state.workflow.screens, state.clock.iso()
+    row_id = table.next_id()
     stamps = {"uuid": str(uuid.uuid4()), "updated_at": now, "created_at": now, "id": row_id}
     names = ("config", "computed", "custom_css", "watchers", "translations", "key", "asset_type")
-    columns = {**dict.fromkeys(names), "status": "ACTIVE", "is_template": 0, **sent, **stamps, "projects": "[]"}
-    workflow.screens.add(Screen(row_id, columns))
-    return Response.json({**sent, **stamps, "tmp_screen_category_id": category, "projects": "[]"}, 201)
+    columns = {**dict.fromkeys(names), "status": "ACTIVE", "is_template": 0, **values, **stamps, "projects": "[]"}
+    return table.add(Screen(row_id, columns))
 
 
 def show(request: Request) -> Response:
@@ -102,7 +114,7 @@ def destroy(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("GET", "/screens", index, "view-screens", frozenset({"pmql"})),
+    Route("GET", "/screens", index, "view-screens"),
     Route("POST", "/screens", store, "create-screens"),
     Route("GET", "/screens/{screen}", show, "view-screens"),
     Route("PUT", "/screens/{screen}", update, "edit-screens"),

@@ -194,7 +194,7 @@ _EXEMPT = frozenset({"code"})
 _ONE = "/scripts/{script}"
 
 ROUTES = [
-    Route("GET", "/scripts", index, "view-scripts", frozenset({"pmql"})),
+    Route("GET", "/scripts", index, "view-scripts", _EXEMPT),
     Route("POST", "/scripts", store, "create-scripts", _EXEMPT),
     Route("GET", _ONE, show, "view-scripts"),
     Route("PUT", _ONE, update, "edit-scripts", _EXEMPT),

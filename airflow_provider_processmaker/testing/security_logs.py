@@ -13,7 +13,7 @@ from airflow_provider_processmaker.testing.workflow.tables import Row
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
-    from airflow_provider_processmaker.testing.state import User
+    from airflow_provider_processmaker.testing.state import State, User
 
 _COLUMNS = ("id", "event", "ip", "user_id", "occurred_at")
 
@@ -32,16 +32,39 @@ def user_created(request: Request, user: User) -> None:
 
 
 def _add(request: Request, event: str, data: dict[str, Any]) -> Row:
-    table = request.state.workflow.security_logs
+    agent = request.headers.get("user-agent")
+    return new_log(request.state, event, data, user_id=request.user.id, ip=request.client, user_agent=agent)
+
+
+def new_log(
+    state: State,
+    event: str,
+    data: dict[str, Any],
+    *,
+    user_id: int,
+    ip: str = "127.0.0.1",
+    user_agent: str | None = None,
+) -> Row:
+    """
+    Add a log.
+
+    :param state: the server's data.
+    :param event: what happened.
+    :param data: about it.
+    :param user_id: who did it.
+    :param ip: his address.
+    :param user_agent: his browser.
+    """
+    table = state.workflow.security_logs
     nothing = {"name": None, "version": None}
     row_id = table.next_id()
     columns = {
         "id": row_id,
         "event": event,
-        "ip": request.client,
-        "meta": {"user_agent": request.headers.get("user-agent"), "browser": dict(nothing), "os": dict(nothing)},
-        "user_id": request.user.id,
-        "occurred_at": request.state.clock.zoneless(),
+        "ip": ip,
+        "meta": {"user_agent": user_agent, "browser": dict(nothing), "os": dict(nothing)},
+        "user_id": user_id,
+        "occurred_at": state.clock.zoneless(),
         "data": data,
     }
     return table.add(Row(row_id, columns))

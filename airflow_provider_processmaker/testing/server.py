@@ -13,6 +13,7 @@ from airflow_provider_processmaker.testing.clock import Clock
 from airflow_provider_processmaker.testing.controls import Controls
 from airflow_provider_processmaker.testing.dispatch import Dispatcher, Maintenance
 from airflow_provider_processmaker.testing.faults import Faults
+from airflow_provider_processmaker.testing.filling import Filling
 from airflow_provider_processmaker.testing.oauth import OAuthSettings, TokenEndpoint
 from airflow_provider_processmaker.testing.state import State, hash_password
 from airflow_provider_processmaker.testing.throttle import Throttle
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _YEAR = 31_536_000
 
 
-class ProcessMakerServer(Controls):
+class ProcessMakerServer(Controls, Filling):
     """
     A stand-in ProcessMaker 4.15 on a port of this machine; a context manager.
 

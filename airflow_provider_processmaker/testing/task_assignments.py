@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.testing import lists, validation
 from airflow_provider_processmaker.testing.errors import not_found
@@ -13,6 +13,7 @@ from airflow_provider_processmaker.testing.workflow.tables import Row
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
+    from airflow_provider_processmaker.testing.state import State
 
 _FIELDS = ("process_id", "process_task_id", "assignment_id", "assignment_type")
 _COLUMNS = ("id", "uuid", *_FIELDS, "created_at", "updated_at")
@@ -21,7 +22,7 @@ _RULES = {name: [validation.required] for name in _FIELDS}
 
 def index(request: Request) -> Response:
     """
-    ``GET /task_assignments``.
+    ``GET /task_assignments``: without regard to ``filter``.
 
     :param request: the call.
     """
@@ -36,11 +37,21 @@ def store(request: Request) -> Response:
     :param request: the call.
     """
     validation.validate(request.input, _RULES)
-    table, now = request.state.workflow.task_assignments, request.state.clock.zoneless()
+    row = new_assignment(request.state, {name: request.input[name] for name in _FIELDS})
+    return Response.json(row.columns, 201)
+
+
+def new_assignment(state: State, values: dict[str, Any]) -> Row:
+    """
+    Add an assignment.
+
+    :param state: the server's data.
+    :param values: process, task and who may get it.
+    """
+    table, now = state.workflow.task_assignments, state.clock.zoneless()
     row_id = table.next_id()
-    sent = {name: request.input[name] for name in _FIELDS}
     stamps = {"uuid": str(uuid.uuid4()), "updated_at": now, "created_at": now, "id": row_id}
-    return Response.json(table.add(Row(row_id, {**sent, **stamps})).columns, 201)
+    return table.add(Row(row_id, {**values, **stamps}))
 
 
 def update(request: Request) -> Response:
