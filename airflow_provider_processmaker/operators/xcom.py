@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ _INSTEAD = (
     "ProcessMakerHook(...).client.iter_records(...) in a @task and write to object storage as you go."
 )
 
+_BROKEN = "Airflow cannot keep it. Leave the field out: choose others by fields, or take it away in response_filter."
+
+_PLAIN = "Make it of plain values, with texts as keys, in response_filter."
+
 _LESS = "Keep less of it with response_filter, ask for less, or raise the limit."
 
 
@@ -26,7 +31,7 @@ def collect(records: Iterable[dict[str, Any]], *, max_records: int, max_bytes: i
 
     :param records: a stream of records; it is read no further than the limits allow.
     :param max_records: most records.
-    :param max_bytes: most bytes of their JSON.
+    :param max_bytes: most bytes of their JSON, as Airflow stores it.
     :raises InvalidInputError: past a limit; nothing is cut silently.
     """
     from airflow_provider_processmaker.client.errors import InvalidInputError
@@ -34,7 +39,7 @@ def collect(records: Iterable[dict[str, Any]], *, max_records: int, max_bytes: i
     found: list[dict[str, Any]] = []
     size = 2
     for record in records:
-        size += _size(record) + 1
+        size += _size(record) + (2 if found else 0)
         if len(found) >= max_records:
             raise InvalidInputError(f"The list has more than {max_records:,} records (max_records).", hint=_INSTEAD)
         if size > max_bytes:
@@ -64,7 +69,7 @@ def seen_by(resource: str) -> str:
 
     :param resource: name of the list.
     """
-    shortened = {"requests", "tasks", "cases", "group_members", "start_processes"}
+    shortened = {"requests", "tasks", "group_members", "start_processes"}
     return ", those that the user of the connection may see" if resource in shortened else ""
 
 
@@ -72,7 +77,7 @@ def check_size(value: Any, *, max_bytes: int, instead: str = _LESS) -> Any:
     """The value itself, if its JSON is small enough for an XCom.
 
     :param value: a result.
-    :param max_bytes: most bytes of its JSON.
+    :param max_bytes: most bytes of its JSON, as Airflow stores it.
     :param instead: what to do if it is larger.
     :raises InvalidInputError: if it is larger.
     """
@@ -100,7 +105,19 @@ def checked_xcom(value: Any) -> Any:
 
 
 def _size(value: Any) -> int:
-    import msgspec
+    """Bytes of a value in Airflow's database: JSON with a space after each comma and colon, and all but ASCII escaped.
 
-    # What msgspec does not know (an object of a response_filter, say) counts by its text, as a rough measure.
-    return len(msgspec.json.encode(value, enc_hook=str))
+    :raises InvalidInputError: for a value of which Airflow can make no XCom.
+    """
+    from airflow_provider_processmaker.client.errors import InvalidInputError
+
+    try:
+        # What JSON does not know (an object of a response_filter, say) counts by its text, as a rough measure.
+        text = json.dumps(value, default=str)
+        if "\\ud" in text:  # a character beyond the first 65,536 is written so, and a half of one
+            json.dumps(value, default=str, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError("A text holds half a character (a lone surrogate).", hint=_BROKEN) from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInputError(f"The result cannot be written as JSON: {error}.", hint=_PLAIN) from None
+    return len(text)
