@@ -18,6 +18,7 @@ from airflow_provider_processmaker.testing.scripts import new_script
 from airflow_provider_processmaker.testing.workflow import examples
 from airflow_provider_processmaker.testing.workflow.tables import REQUEST_MODEL, Media, Version
 
+from . import mail
 from .forms import objects
 from .knowledge import Knowledge, is_request, is_task
 
@@ -66,6 +67,7 @@ class WorkflowReplay:
         self._prepare_created(recording)
         self._prepare_path(recording)
         self._prepare_parts(recording)
+        mail.prepare(self.server.state, recording)
         if recording.method == "GET" and recording.status == 200:
             self._prepare_shown(recording)
         elif recording.method != "GET" and recording.status < 400:

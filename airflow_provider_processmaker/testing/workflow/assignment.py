@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _NO_MANAGER = "Task cannot be assigned since there is no Process Manager associated to the process."
 
 
+# The mail about a new task needs a package that the community's server lacks: the task is there, then the step fails.
+_NO_MAIL = 'Class "ProcessMaker\\Packages\\Connectors\\ActionsByEmail\\EmailProvider" not found'
+
+
 class EngineError(Exception):
     """
     Something that stops a request.
@@ -74,6 +78,18 @@ def _user(state: State, request: ProcessRequest, node: Node, rule: str) -> int |
         token.node.id == node.id and token.request.process is request.process for token in state.workflow.tokens
     )
     return users[turns % len(users)]
+
+
+def check_mail(state: State, user_id: int | None) -> None:
+    """
+    Raise if the assignee of a new task wants to hear of it by mail.
+
+    :param state: the server's data.
+    :param user_id: whom; ``None`` for nobody.
+    """
+    user = None if user_id is None else state.users.get(user_id)
+    if user is not None and user.columns["email_task_notification"]:
+        raise EngineError(_NO_MAIL)
 
 
 def candidates(state: State, node: Node) -> list[int]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_processmaker.testing.workflow import bpmn, rows
-from airflow_provider_processmaker.testing.workflow.assignment import EngineError, assign
+from airflow_provider_processmaker.testing.workflow.assignment import EngineError, assign, check_mail
 from airflow_provider_processmaker.testing.workflow.expressions import ExpressionError, evaluate
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _task(engine: Engine, request: ProcessRequest, node: Node) -> None:
     token.columns.update(columns)
     _waits(request)
     engine.assigned(token)
+    check_mail(engine.state, token.user_id)
 
 
 def _catch(engine: Engine, request: ProcessRequest, node: Node) -> None:
