@@ -125,7 +125,7 @@ def destroy(request: Request) -> Response:
 
 def _members(request: Request, member_type: str) -> list[dict[str, Any]]:
     # The join names no columns, so those of the membership overwrite the member's: id and the times are the
-    # membership's, and the member is member_id.
+    # membership's, and the member is member_id. The row is of the member's model all the same: its times have a zone.
     group: Group = request.bound["group"]
     rows = []
     for row in request.state.memberships:
@@ -139,7 +139,8 @@ def _members(request: Request, member_type: str) -> list[dict[str, Any]]:
 
 def _joined(member: dict[str, Any], membership: dict[str, Any]) -> dict[str, Any]:
     fullname = member.pop("fullname", None)
-    joined = {**member, **membership}
+    times = {name: f"{membership[name].replace(' ', 'T')}+00:00" for name in ("created_at", "updated_at")}
+    joined = {**member, **membership, **times}
     return joined if fullname is None else {**joined, "fullname": fullname}
 
 

@@ -8,7 +8,7 @@ from airflow_provider_processmaker.testing import comments, lists, request_queri
 from airflow_provider_processmaker.testing.errors import forbidden, not_found
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.routing import Route
-from airflow_provider_processmaker.testing.workflow import policies, views
+from airflow_provider_processmaker.testing.workflow import policies, titles, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def included(request: Request, row: ProcessRequest) -> dict[str, Any]:
         "summary": lambda: views.summary(state, row),
         "participants": lambda: views.participants(state, row),
         "user": lambda: _user(request, row.user_id),
-        "assigned": lambda: [views.task(state, token) for token in row.tokens if token.user_id == request.user.id],
+        "assigned": lambda: _assigned(request, row),
     }
     words = request.text("include").split(",")
     shown = {word: makers[word]() for word in words if word in makers}
@@ -95,6 +95,11 @@ def included(request: Request, row: ProcessRequest) -> dict[str, Any]:
         # Only the list loads it.
         shown["process"] = views.process(row.process)
     return shown
+
+
+def _assigned(request: Request, row: ProcessRequest) -> list[dict[str, Any]]:
+    mine = (token for token in row.tokens if token.user_id == request.user.id)
+    return [views.task(request.state, token, request.user) for token in mine]
 
 
 def _user(request: Request, user_id: int | None) -> dict[str, Any] | None:
@@ -144,6 +149,7 @@ def update(request: Request) -> Response:
     names = ("name", "status", "process_id", "callable_id", "user_id", "completed_at", "initiated_at")
     row.update(**{name: request.fields[name] for name in names if name in request.fields})
     row.data = dict(request.fields["data"])
+    titles.renew(request.state.workflow, row)
     row.update(updated_at=request.state.clock.iso())
     return Response.nothing()
 
@@ -179,6 +185,7 @@ def _merge(request: Request, row: ProcessRequest) -> Response:
         what = f"has edited the data for {token.node.name}"
     # Anything but an object or a list is an error in PHP's array_merge().
     row.data.update(_as_dict(request.fields["data"]))
+    titles.renew(request.state.workflow, row)
     row.update(updated_at=request.state.clock.iso())
     comments.log(request, row, "Data edited", f"{request.user.json()['fullname']} {what}")
     return Response.nothing()

@@ -81,7 +81,7 @@ def _with_children(request: Request, rows: list[Token], value: str) -> list[Toke
     parent = request.state.workflow.requests.get(int(value))
     if parent is None:
         raise lists.QueryError("Call to a member function childRequests() on null")
-    ids = {parent.id, *(child.id for child in request.state.engine.children(parent))}
+    ids = {parent.id, *(child.id for child in parent.children)}
     return [row for row in rows if row.request.id in ids]
 
 

@@ -38,7 +38,7 @@ def index(request: Request) -> Response:
 
 
 def _listed(request: Request, row: Token, words: list[str]) -> dict[str, Any]:
-    shown = views.listed_task(request.state, row)
+    shown = views.listed_task(request.state, row, request.user)
     if "data" in words:
         shown["data"] = views.task_data(request.state, row)
     return shown
@@ -70,7 +70,7 @@ def show(request: Request) -> Response:
             "interstitial_screen": None,
         },
     }
-    shown = views.task(state, row)
+    shown = views.task(state, row, request.user)
     for word in request.text("include").split(","):
         if word in makers:
             shown.update(makers[word]())
@@ -143,7 +143,7 @@ def _complete(request: Request, row: Token) -> Response:
             state.workflow.drafts.remove(draft.id)
     state.engine.finish_task(row, data)
     state.engine.run_due()
-    return Response.json({**views.saved_task(state, row), "draft": None})
+    return Response.json({**views.saved_task(state, row, request.user), "draft": None})
 
 
 def _cleaned(value: Any) -> Any:
@@ -175,7 +175,7 @@ def _reassign(request: Request, row: Token) -> Response:
     else:
         notifications.reassigned(request, row)
     # Without a package the assignee stays who he was: 200, and nothing has changed.
-    return Response.json({**views.saved_task(state, row), "user": views.user_of(state, row)})
+    return Response.json({**views.saved_task(state, row, request.user), "user": views.user_of(state, row)})
 
 
 def set_priority(request: Request) -> Response:
@@ -186,7 +186,7 @@ def set_priority(request: Request) -> Response:
     """
     row: Token = request.bound["task"]
     row.columns["is_priority"] = bool(request.input.get("is_priority", False))
-    return Response.json(views.task(request.state, row))
+    return Response.json(views.task(request.state, row, request.user))
 
 
 def _previous(row: Token) -> Token | None:
@@ -211,7 +211,7 @@ def eligible_rollback(request: Request) -> Response:
     previous = _previous(_manages(request))
     if previous is None:
         return Response.json({"message": "Task can not be rolled back"})
-    return Response.json(views.task(request.state, previous))
+    return Response.json(views.task(request.state, previous, request.user))
 
 
 def rollback(request: Request) -> Response:
@@ -230,7 +230,7 @@ def rollback(request: Request) -> Response:
     new = rows.new_token(engine, row.request, previous.node)
     names = ("user_id", "is_self_service", "self_service_groups")
     new.columns.update({name: previous.columns[name] for name in names})
-    return Response.json(views.task(request.state, new), 201)
+    return Response.json(views.task(request.state, new, request.user), 201)
 
 
 def save_draft(request: Request) -> Response:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing.workflow import rows, walking
+from airflow_provider_processmaker.testing.workflow import rows, titles, walking
 from airflow_provider_processmaker.testing.workflow.assignment import EngineError
 from airflow_provider_processmaker.testing.workflow.scripting import ScriptError, run_script
 
@@ -225,19 +225,9 @@ class Engine:
             if token.status in _OPEN:
                 self.close(token)
         request.arrived.clear()
-        for child in self.children(request):
+        for child in request.children:
             if child.status in {"ACTIVE", "ERROR"}:
                 self.terminate(child)
-
-    def children(self, request: ProcessRequest) -> list[ProcessRequest]:
-        """
-        The subprocesses of a request.
-
-        :param request: which.
-        """
-        ids = [token.columns["subprocess_request_id"] for token in request.tokens]
-        found = (self.workflow.requests.get(child) for child in ids if child is not None)
-        return [child for child in found if child is not None]
 
     def retry(self, request: ProcessRequest) -> list[str]:
         """
@@ -263,8 +253,11 @@ class Engine:
 
         :param request: which.
         """
-        for child in self.children(request):
+        for child in list(request.children):
             self.delete(child)
+        parent = self.workflow.requests.get(request.parent_request_id or 0)
+        if parent is not None:
+            parent.children = [child for child in parent.children if child is not request]
         for token in request.tokens:
             self.workflow.tokens.remove(token.id)
             token.columns["status"] = "CLOSED"
@@ -315,6 +308,7 @@ class Engine:
             self.fail(request, str(error), error.node or node)
         finally:
             request.depth -= 1
+        titles.renew(self.workflow, request)
         request.update(updated_at=self.iso())
         waits = request.arrived or any(token.status in _OPEN for token in request.tokens)
         if request.status == "ACTIVE" and not waits and not request.depth:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import uuid
-from html import escape
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing.phpdata import as_text
-from airflow_provider_processmaker.testing.workflow import bpmn
+from airflow_provider_processmaker.testing.workflow import bpmn, titles
 from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
 
 if TYPE_CHECKING:
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 _DUE_HOURS = 72
 # A task is at risk when so much of its time has gone by.
 _RISK = 0.7
-_LONGEST_TITLE = 200
 _LATER = (
     "process_collaboration_id", "parent_request_id", "participant_id", "errors", "completed_at", "signal_events",
 )  # fmt: skip
@@ -29,31 +25,6 @@ _TYPES = {
     **dict.fromkeys(bpmn.CATCHES | bpmn.THROWS, "event"),
     "endEvent": "end_event",
 }
-
-
-def case_title(template: str, data: dict[str, Any], *, formatted: bool = False) -> str:
-    """
-    The title of a case.
-
-    :param template: text with ``{{ variables }}``.
-    :param data: the variables.
-    :param formatted: with the values in bold.
-    """
-
-    def fill(match: re.Match[str]) -> str:
-        value: Any = data
-        for key in match.group(1).split("."):
-            value = value.get(key) if isinstance(value, dict) else None
-        text = "" if value is None or isinstance(value, (dict, list)) else as_text(value)
-        return f"<b>{escape(text)}</b>" if formatted else text
-
-    return re.sub(r"\{\{\s*([\w.]+)\s*\}\}", fill, template)[: None if formatted else _LONGEST_TITLE]
-
-
-def _titles(process: Process, data: dict[str, Any]) -> dict[str, str]:
-    template = process.columns["case_title"] or process.name
-    title, formatted = case_title(template, data), case_title(template, data, formatted=True)
-    return {"case_title": title, "case_title_formatted": formatted}
 
 
 def new_request(
@@ -81,7 +52,8 @@ def new_request(
         workflow.last_case += 1
     now = engine.iso()
     fresh: dict[str, Any] = {
-        **_titles(process, data),
+        "case_title": None,
+        "case_title_formatted": None,
         "callable_id": process.version.definition.callable_id,
         "collaboration_uuid": None,
         "process_id": process.id,
@@ -98,13 +70,16 @@ def new_request(
         "case_number": workflow.last_case if parent is None else parent.request.case_number,
     }
     columns = {**dict.fromkeys(_LATER), **fresh}
-    request = ProcessRequest(request_id, process, process.version, columns, data, node, snapshot=dict(fresh))
+    request = ProcessRequest(request_id, process, process.version, columns, data, node)
     request.fresh = set(fresh)
     if parent is not None:
         parent.columns["subprocess_request_id"] = request_id
         request.parent_token = parent
         collaboration = parent.request.columns["process_collaboration_id"]
         request.update(parent_request_id=parent.request.id, process_collaboration_id=collaboration)
+        parent.request.children.append(request)
+    titles.renew(workflow, request)
+    request.snapshot = {name: columns[name] for name in fresh}
     return workflow.requests.add(request)
 
 

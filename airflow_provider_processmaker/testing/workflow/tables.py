@@ -122,6 +122,8 @@ class ProcessRequest:
     # Columns that were set so far, for the answer to a start shows no others.
     fresh: set[str] = field(default_factory=set)
     parent_token: Token | None = None
+    # Its subprocesses, as far as they are not deleted.
+    children: list[ProcessRequest] = field(default_factory=list, repr=False)
     # How many steps of the engine are under way in it, one inside the other.
     depth: int = 0
 

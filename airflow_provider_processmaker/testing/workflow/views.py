@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.testing.phpdata import as_stored
+from airflow_provider_processmaker.testing.workflow import policies
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.state import State, User
@@ -171,34 +172,37 @@ def advance(state: State, token: Token) -> str:
     return "overdue" if overdue else "open"
 
 
-def task(state: State, token: Token) -> Json:
+def task(state: State, token: Token, viewer: User) -> Json:
     """
     A task without what may be around it.
 
     :param state: the server's data.
     :param token: the task.
+    :param viewer: who asks.
     """
     columns = token.columns
+    parent = state.workflow.requests.get(token.request.parent_request_id or 0)
     return {
         **columns,
         "token_properties": token.properties or [],
         "created_at_ms": columns["created_at"],
         "completed_at_ms": columns["completed_at"],
         "advanceStatus": advance(state, token),
-        "can_view_parent_request": False,
+        "can_view_parent_request": parent is not None and policies.may_see(state, viewer, parent),
     }
 
 
-def listed_task(state: State, token: Token) -> Json:
+def listed_task(state: State, token: Token, viewer: User) -> Json:
     """
     A task as the list shows it.
 
     :param state: the server's data.
     :param token: the task.
+    :param viewer: who asks.
     """
     inner = process(token.request.process, warnings=False)
     return {
-        **task(state, token),
+        **task(state, token, viewer),
         "user_viewed_at": None,
         "process_request": {**request(token.request, alternative=False), "process": inner},
         "process": inner,
@@ -207,15 +211,16 @@ def listed_task(state: State, token: Token) -> Json:
     }
 
 
-def saved_task(state: State, token: Token) -> Json:
+def saved_task(state: State, token: Token, viewer: User) -> Json:
     """
     A task as the answer to a change of it shows it.
 
     :param state: the server's data.
     :param token: the task.
+    :param viewer: who changed it.
     """
     return {
-        **task(state, token),
+        **task(state, token, viewer),
         "process_request": request(token.request, alternative=False),
         "process": process(token.request.process),
     }
