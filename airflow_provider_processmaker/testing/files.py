@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, media, validation
+from airflow_provider_processmaker.testing import drafts, lists, media, validation
 from airflow_provider_processmaker.testing.errors import forbidden, not_found
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.multipart import Upload
@@ -32,7 +33,6 @@ _COLUMNS = (
     "created_at",
     "updated_at",
 )
-_PROPERTIES = ("parent", "row_id")
 
 
 def _root(request: Request, row: ProcessRequest) -> ProcessRequest:
@@ -101,7 +101,9 @@ def _participating(request: Request) -> ProcessRequest:
 
 def upload(request: Request) -> Response:
     """
-    ``POST /requests/{request}/files``: 200, and a file of the same ``data_name`` is gone.
+    ``POST /requests/{request}/files``: 200, and a file of the same ``data_name`` and place in the form is gone.
+
+    With ``task_id`` the file waits in the draft of that task.
 
     :param request: the call.
     """
@@ -112,14 +114,31 @@ def upload(request: Request) -> Response:
         if whole is None:
             return _progress(request)
         file = whole
+    _check_pdf(file)
     name = request.text("data_name", file.name)
-    if not request.text("multiple"):
-        for old in _of(request, row):
-            if old.columns["custom_properties"]["data_name"] == name:
-                request.state.workflow.media.remove(old.id)
-    properties = {"data_name": name, **{key: request.input.get(key) for key in _PROPERTIES}}
-    stored = media.add(request, file, REQUEST_MODEL, row.id, properties)
+    properties = {
+        "data_name": name,
+        "parent": _number(request, "parent") or None,
+        "row_id": request.input.get("row_id"),
+    }
+    task_id = _number(request, "task_id")
+    if task_id:
+        stored = drafts.upload(request, task_id, row.id, file, properties)
+    else:
+        stored = media.replace(request, file, (REQUEST_MODEL, row.id), properties, _of(request, row))
     return Response.json({"message": "The file was uploaded.", "fileUploadId": stored.id})
+
+
+def _number(request: Request, name: str) -> int:
+    """PHP's ``(int)`` of a field: 0 for what is no number."""
+    match = re.match(r"\s*[+-]?\d+", request.text(name))
+    return int(match.group()) if match else 0
+
+
+def _check_pdf(file: Upload) -> None:
+    # By the name, and in lower case only; a compressed script goes unseen.
+    if file.name.endswith(".pdf") and b"/JavaScript" in file.content:
+        raise Abort(Response.json(["Dangerous PDF file content"], 422))
 
 
 def _assembled(request: Request, part: Upload) -> Upload | None:

@@ -11,6 +11,8 @@ from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.workflow.tables import REQUEST_MODEL, Media
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow_provider_processmaker.testing.http import Request
     from airflow_provider_processmaker.testing.multipart import Upload
     from airflow_provider_processmaker.testing.state import State
@@ -93,6 +95,39 @@ def add(request: Request, upload: Upload, model: str, model_id: int, properties:
     row.columns["name"] = upload.name.rpartition(".")[0] or upload.name
     row.columns["collection_name"] = request.text("collection", "default")
     return row
+
+
+def replace(
+    request: Request, upload: Upload, owner: tuple[str, int], properties: dict[str, Any], there: Iterable[Media]
+) -> Media:
+    """
+    Store a file instead of those like it, unless several are wanted; who made the first stays its maker.
+
+    :param request: the call.
+    :param upload: the file.
+    :param owner: class and id of what it belongs to.
+    :param properties: kept with it.
+    :param there: the files that the owner has.
+    """
+    old = alike(there, properties)
+    for file in old if not request.text("multiple") else ():
+        request.state.workflow.media.remove(file.id)
+    stored = add(request, upload, *owner, properties)
+    for file in old:
+        stored.columns["custom_properties"]["createdBy"] = file.columns["custom_properties"]["createdBy"]
+    return stored
+
+
+def alike(files: Iterable[Media], properties: dict[str, Any]) -> list[Media]:
+    """
+    The files of the same variable, parent and row of a form.
+
+    :param files: some files.
+    :param properties: of a new one.
+    """
+    names = ("data_name", "parent", "row_id")
+    wanted = [properties[name] for name in names]
+    return [file for file in files if [file.columns["custom_properties"].get(name) for name in names] == wanted]
 
 
 def new_media(

@@ -1,16 +1,14 @@
-"""``/tasks`` and ``/drafts``: what waits for people."""
+"""``/tasks``: what waits for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, notifications, rewriting, task_queries
-from airflow_provider_processmaker.testing.errors import forbidden, not_found
+from airflow_provider_processmaker.testing import drafts, lists, notifications, rewriting, task_queries
+from airflow_provider_processmaker.testing.errors import forbidden
 from airflow_provider_processmaker.testing.http import Abort, Response
-from airflow_provider_processmaker.testing.phpdata import as_stored
 from airflow_provider_processmaker.testing.routing import Route
 from airflow_provider_processmaker.testing.workflow import policies, rows, views
-from airflow_provider_processmaker.testing.workflow.tables import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,9 +136,7 @@ def _complete(request: Request, row: Token) -> Response:
     if not isinstance(data, dict):
         raise TypeError("data is no array")
     state = request.state
-    for draft in state.workflow.drafts:
-        if draft.columns["task_id"] == row.id:
-            state.workflow.drafts.remove(draft.id)
+    drafts.finish(state, row)
     state.engine.finish_task(row, data)
     state.engine.run_due()
     return Response.json({**views.saved_task(state, row, request.user), "draft": None})
@@ -233,38 +229,6 @@ def rollback(request: Request) -> Response:
     return Response.json(views.task(request.state, new, request.user), 201)
 
 
-def save_draft(request: Request) -> Response:
-    """
-    ``PUT /drafts/{task}``: keeps what a form holds so far.
-
-    :param request: the call.
-    """
-    row: Token = request.bound["task"]
-    workflow, now = request.state.workflow, request.state.clock.zoneless()
-    for draft in workflow.drafts:
-        if draft.columns["task_id"] == row.id:
-            draft.columns.update(data=as_stored(request.fields), updated_at=now)
-            return Response.json(draft.columns)
-    draft_id = workflow.drafts.next_id()
-    stamps = {"updated_at": now, "created_at": now, "id": draft_id}
-    draft = workflow.drafts.add(Row(draft_id, {"task_id": row.id, "data": as_stored(request.fields), **stamps}))
-    return Response.json(draft.columns, 201)
-
-
-def delete_draft(request: Request) -> Response:
-    """
-    ``DELETE /drafts/{task}``.
-
-    :param request: the call.
-    """
-    row: Token = request.bound["task"]
-    for draft in request.state.workflow.drafts:
-        if draft.columns["task_id"] == row.id:
-            request.state.workflow.drafts.remove(draft.id)
-            return Response.nothing()
-    return not_found()
-
-
 _EXEMPT = frozenset({"data", "pmql"})
 _ONE = "/tasks/{task}"
 
@@ -275,6 +239,5 @@ ROUTES = [
     Route("PUT", f"{_ONE}/setPriority", set_priority),
     Route("GET", f"{_ONE}/eligibleRollbackTask", eligible_rollback),
     Route("POST", f"{_ONE}/rollback", rollback),
-    Route("PUT", "/drafts/{task}", save_draft),
-    Route("DELETE", "/drafts/{task}", delete_draft),
+    *drafts.ROUTES,
 ]
