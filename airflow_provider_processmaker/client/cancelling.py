@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_processmaker.client.errors import ForbiddenError, UnexpectedAnswerError, UnknownOutcomeError
-from airflow_provider_processmaker.client.lost import lost_answer
+from airflow_provider_processmaker.client.errors import ForbiddenError, UnknownOutcomeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,8 +75,6 @@ def send(api: ProcessRuns, request_id: int, *, read_timeout: float | None = None
         raise
     except UnknownOutcomeError as problem:
         return problem
-    except UnexpectedAnswerError as problem:
-        return lost_answer(problem)
     return None
 
 

@@ -13,11 +13,12 @@ from airflow_provider_processmaker.client.encoding import (
     http_method,
 )
 from airflow_provider_processmaker.client.errors import InvalidInputError, UnexpectedAnswerError
-from airflow_provider_processmaker.client.fields import select_fields, without_hidden
+from airflow_provider_processmaker.client.fields import FieldSelection, without_hidden
 from airflow_provider_processmaker.client.grants import Grants
 from airflow_provider_processmaker.client.lists import Lists, asks_hidden, field_names
 from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.process_runs import ProcessRuns
+from airflow_provider_processmaker.client.request_states import NO_SHAPE
 from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
@@ -173,12 +174,21 @@ class ProcessMakerClient(ProcessRuns):
             repeatable=method in SAFE_METHODS if idempotent is None else idempotent,
             read_timeout=read_timeout,
         )
-        answer = self._session.send(call)
+        answer = self._answered(call)
         value = _decoded(answer, call)
         # Looking for the bytes first spares the walk through answers that have no such field.
         if not hidden_fields and any(f'"{name}"'.encode() in answer.body for name in HIDDEN_FIELDS):
             return without_hidden(value)
         return value
+
+    def _answered(self, call: Call) -> Answer:
+        try:
+            return self._session.send(call)
+        except UnexpectedAnswerError as problem:
+            if call.repeatable or (problem.status or 0) >= 400:
+                raise
+            # A redirect: of something in between, which may have let the call through.
+            raise lost_answer(problem) from None
 
     def get(self, endpoint: str, params: Mapping[str, Any] | None = None, **options: Any) -> Any:
         """``GET`` an endpoint; see :meth:`request`.
@@ -227,7 +237,11 @@ class ProcessMakerClient(ProcessRuns):
         user = self.get(f"users/{user_id}")
         if not isinstance(user, dict) or "username" not in user:
             raise UnexpectedAnswerError(
-                "The answer is no user of ProcessMaker.", method="GET", path=f"/api/1.0/users/{user_id}"
+                "The answer is no user of ProcessMaker.",
+                method="GET",
+                path=f"/api/1.0/users/{user_id}",
+                server=self.settings.base_url,
+                hint=NO_SHAPE,
             )
         return user
 
@@ -239,6 +253,8 @@ class ProcessMakerClient(ProcessRuns):
                 "The server does not tell whose token this is.",
                 method="GET",
                 path="/api/1.0/users/configuration",
+                server=self.settings.base_url,
+                hint="An access token that was not issued by ProcessMaker itself, perhaps?",
             )
         return user_id
 
@@ -266,15 +282,22 @@ class ProcessMakerClient(ProcessRuns):
         :param query: parameters of the list, such as ``filter="smith"``, ``status="ACTIVE"`` or ``pmql=...``. With an
             ``order_by`` of your own the plain pages are walked one by one, and rows that move may repeat or be missed.
         :return: a generator of dicts. It raises as :meth:`request` does, at the record where it happens.
-        :raises InvalidInputError: at the first record, for an unknown list, parameter or field.
+        :raises InvalidInputError: at the first record, for an unknown list or parameter; for a field that none of the
+            records has, after a hundred of them or at the end.
         """
         wanted = field_names(fields)
         pages = self.iter_pages(
             resource, page_size=page_size, look_ahead=look_ahead, hidden_fields=asks_hidden(wanted), **query
         )
         with contextlib.closing(pages):
+            if not wanted:
+                for page in pages:
+                    yield from page.records
+                return
+            selection = FieldSelection(wanted)
             for page in pages:
-                yield from select_fields(page.records, wanted) if wanted else page.records
+                yield from selection.of(page.records)
+            selection.end()
 
     def iter_pages(
         self,
@@ -313,7 +336,8 @@ def _decoded(answer: Answer, call: Call) -> Any:
     try:
         return answer.json()
     except UnexpectedAnswerError as problem:
-        if problem.retryable and not call.repeatable:
-            # The write was done, probably, and what the server said about it cannot be read.
+        if not call.repeatable:
+            # The write was done, probably, and what the server said about it cannot be read; or it is a web page of
+            # something in between, which may have let the call through.
             raise lost_answer(problem) from None
         raise

@@ -88,6 +88,7 @@ class Answer:
                 "A web page came instead of JSON.",
                 server_message=title and self.scrub(title),
                 hint="Is this the address of ProcessMaker itself, not of a proxy in front of it?",
+                retryable=True,  # such as the page of a maintenance
                 **self.where,
             )
         # A good answer is not quoted, however broken: it may hold a token, or what is not for a log.
@@ -138,7 +139,9 @@ def error_of(answer: Answer, *, idempotent: bool) -> ProcessMakerError:
     if answer.status >= 500:
         return _server_failure(answer, where, idempotent=idempotent)
     error, what, hint = _CLIENT_ERRORS.get(answer.status, _OTHER_4XX)
-    return error(what, hint=hint, retry_after=parse_retry_after(answer.headers), **where)
+    problem = error(what, hint=hint, retry_after=parse_retry_after(answer.headers), **where)
+    problem.retryable = problem.retryable or answer.status in _PASSING
+    return problem
 
 
 def _is_processmaker_3(answer: Answer) -> bool:
@@ -161,10 +164,17 @@ def json_object(answer: Answer) -> dict[str, Any]:
 def _not_an_answer(answer: Answer) -> ProcessMakerError:
     if answer.status < 300:
         return UnexpectedAnswerError("The server answers with a status that the API does not use.", **answer.where)
+    if answer.status == 304:
+        return UnexpectedAnswerError(
+            "The server says that nothing has changed, instead of answering.",
+            hint='A header such as If-None-Match among the "Headers" of the connection asks for that.',
+            **answer.where,
+        )
     target = quote(answer.scrub(answer.headers.get("location", "").partition("?")[0]), 120)
     return UnexpectedAnswerError(
         f"The server redirects to {target or 'nowhere'} instead of answering.",
         hint="The API never does so: is the address right, with https where the server wants it?",
+        retryable=True,  # such as to the page of a maintenance
         **answer.where,
     )
 
@@ -263,4 +273,6 @@ _CLIENT_ERRORS: dict[int, tuple[type[StatusError], str, str | None]] = {
         "Wait, then try again.",
     ),
 }
+#: Of a proxy in front, or of two calls that met: they say nothing against the call itself.
+_PASSING = frozenset({408, 409, 425})
 _OTHER_4XX = (CallRefusedError, "ProcessMaker refuses the call.", None)

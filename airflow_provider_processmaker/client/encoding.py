@@ -86,7 +86,10 @@ def _param(key: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)
+        try:
+            return str(value)
+        except ValueError:  # Python writes no number of more than 4,300 digits
+            raise InvalidInputError(f'The parameter "{key}" is a number too long for a URL.') from None
     if isinstance(value, list | tuple | set | frozenset):
         return ",".join(_param(key, item) for item in value)
     if isinstance(value, dict):

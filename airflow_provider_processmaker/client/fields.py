@@ -11,23 +11,46 @@ from airflow_provider_processmaker.client.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["select_fields", "without_hidden"]
+__all__ = ["FieldSelection", "without_hidden"]
+
+#: Records after which a field that none of them had is taken for one that there is not.
+ENOUGH = 100
 
 
-def select_fields(records: Iterable[dict[str, Any]], fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The records of one page with only some fields, None where a record lacks one that others have.
+class FieldSelection:
+    """The records of a list with only some fields, None where a record lacks one that others have.
 
-    :param records: the records.
     :param fields: names to keep, in the order in which they are wanted.
-    :raises InvalidInputError: if no record of the page has one of the fields; names the nearest.
     """
-    rows = list(records)
-    known = {name for row in rows for name in row}
-    for field in fields:
-        if rows and field not in known:
-            raise InvalidInputError(f'No record has a field "{field}".', hint=did_you_mean(field, known))
-    for row in rows:
-        yield {field: row.get(field) for field in fields}
+
+    def __init__(self, fields: tuple[str, ...]) -> None:
+        self._fields = fields
+        self._known: set[str] = set()
+        self._seen = 0
+
+    def of(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The records of one page.
+
+        :param records: the records.
+        :raises InvalidInputError: if no record so far had one of the fields, and they were enough to say so.
+        """
+        rows = list(records)
+        if not self._known.issuperset(self._fields):
+            self._known.update(*rows)
+            self._seen += len(rows)
+            if self._seen >= ENOUGH:
+                self.end()
+        for row in rows:
+            yield {field: row.get(field) for field in self._fields}
+
+    def end(self) -> None:
+        """Tell that there are no more records.
+
+        :raises InvalidInputError: if there were some and none had one of the fields; names the nearest.
+        """
+        for field in self._fields:
+            if self._seen and field not in self._known:
+                raise InvalidInputError(f'No record has a field "{field}".', hint=did_you_mean(field, self._known))
 
 
 def without_hidden(value: Any) -> Any:

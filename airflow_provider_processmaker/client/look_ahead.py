@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_processmaker.client.stopping import Stop
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from concurrent.futures import Future
@@ -22,7 +24,7 @@ def ahead(more: Callable[[], Callable[[], T] | None], window: int, learn: Callab
 
     A consumer that takes its time holds the work up: never more than ``window`` results lie ready or under way beyond
     the one that it has. The first error, in the order of the jobs, ends it, and once any job has failed no other
-    begins. So does closing the generator, which waits for the calls that are under way. No thread outlives it.
+    begins. So does closing the generator. Calls that are under way then are given up. No thread outlives it.
 
     :param more: gives the next job whenever there is room in the window; None: none for now. It ends when there is
         none and nothing is under way.
@@ -36,6 +38,11 @@ def ahead(more: Callable[[], Callable[[], T] | None], window: int, learn: Callab
         return
     pool = ThreadPoolExecutor(max_workers=window, thread_name_prefix="processmaker-pages")
     waiting: deque[Future[T]] = deque()
+    stop = Stop()
+
+    def stoppable(job: Callable[[], T]) -> T:
+        with stop.in_force():
+            return job()
 
     def fill() -> None:
         while len(waiting) < window and not any(_failed(future) for future in waiting):
@@ -43,7 +50,7 @@ def ahead(more: Callable[[], Callable[[], T] | None], window: int, learn: Callab
             if job is None:
                 return
             # What a thread logs belongs to the task whose thread it is.
-            waiting.append(pool.submit(copy_context().run, job))
+            waiting.append(pool.submit(copy_context().run, stoppable, job))
 
     try:
         fill()
@@ -52,6 +59,7 @@ def ahead(more: Callable[[], Callable[[], T] | None], window: int, learn: Callab
             fill()
             yield result
     finally:
+        stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -23,9 +23,11 @@ from airflow_provider_processmaker.client.errors import (
     InvalidInputError,
     TlsError,
     TransportError,
+    UnexpectedAnswerError,
     UnknownOutcomeError,
     quote,
 )
+from airflow_provider_processmaker.client.pacing import LARGEST_ANSWER, AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,11 +93,12 @@ def lost_answer(problem: ProcessMakerError) -> UnknownOutcomeError:
     """
     return UnknownOutcomeError(
         f"The answer to a write was lost: {problem.what} It may or may not have been done.",
+        server_message=problem.server_message,
         method=problem.method,
         path=problem.path,
         server=problem.server,
         status=problem.status,
-        hint="Look before sending it again.",
+        hint=f"Look before sending it again. {problem.hint or ''}".rstrip(),
     )
 
 
@@ -114,6 +117,12 @@ def transport_error(error: BaseException, method: str, path: str, timeout: float
         return InvalidInputError(
             "The call cannot be sent to this address.",
             hint='Check "ProcessMaker URL" and "Proxy" in the connection.',
+            **where,
+        )
+    if _find(error, AnswerTooLargeError):
+        return UnexpectedAnswerError(
+            f"The answer is larger than {LARGEST_ANSWER // 2**20} MB.",
+            hint="Ask for less at a time, such as a smaller page_size.",
             **where,
         )
     if _is_tls(error):

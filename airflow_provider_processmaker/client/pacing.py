@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from airflow_provider_processmaker.client.stopping import current_stop
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from socket import SocketIO
 
-__all__ = ["LARGEST_ANSWER", "PacedAdapter"]
+__all__ = ["LARGEST_ANSWER", "AnswerTooLargeError", "PacedAdapter"]
 
 #: Bytes a second below which a body that takes longer than the read time-out is given up.
 SLOWEST = 4_000
@@ -36,19 +38,25 @@ LARGEST_ANSWER = 256 * 1024 * 1024
 _NO_HEADERS = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 
 
+class AnswerTooLargeError(OSError):
+    """An answer is beyond :data:`LARGEST_ANSWER`, and may have no end."""
+
+
 class _PacedReader(io.RawIOBase):
     """Reads a socket until its time is up: for the head one time-out in all, for the body as above.
 
-    :param raw: reads the socket.
-    :param set_timeout: sets its time-out, in seconds.
-    :param timeout: the read time-out.
+    :param sock: the socket; its time-out is the read time-out.
     """
 
-    def __init__(self, raw: SocketIO, set_timeout: Callable[[float], None], timeout: float) -> None:
+    def __init__(self, sock: Any) -> None:
         super().__init__()
-        self._raw = raw
-        self._set_timeout = set_timeout
-        self._timeout = timeout
+        self._sock = sock
+        self._raw: SocketIO = sock.makefile("rb", buffering=0)
+        self._set_timeout: Callable[[float], None] = sock.settimeout
+        self._timeout: float = sock.gettimeout() or 60.0
+        self._stop = current_stop()
+        if self._stop is not None:
+            self._stop.watch(sock)
         self._started = time.monotonic()
         self._size = 0
         self._in_body = False
@@ -77,10 +85,12 @@ class _PacedReader(io.RawIOBase):
         self.at_end = size == 0
         self._size += size or 0
         if self._size > LARGEST_ANSWER:
-            raise OSError("the answer has no end")
+            raise AnswerTooLargeError
         return size
 
     def close(self) -> None:
+        if self._stop is not None:
+            self._stop.forget(self._sock)
         self._raw.close()
         super().close()
 
@@ -89,7 +99,7 @@ class _PacedSocket:
     """What ``http.client`` needs of a socket: something to read from."""
 
     def __init__(self, sock: Any) -> None:
-        self.reader = _PacedReader(sock.makefile("rb", buffering=0), sock.settimeout, sock.gettimeout() or 60.0)
+        self.reader = _PacedReader(sock)
 
     def makefile(self, mode: str) -> io.BufferedReader:
         del mode  # http.client asks for "rb"
@@ -146,3 +156,16 @@ class PacedAdapter(HTTPAdapter):
         if not issubclass(pool.ConnectionCls.response_class, _PacedResponse):
             pool.ConnectionCls = _paced(pool.ConnectionCls)
         return pool
+
+    def close(self) -> None:
+        """Close every pooled connection.
+
+        Left to urllib3, they are closed once nothing refers to their pool any more, and the exception of a call that
+        failed does until it is collected.
+        """
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118  # it cannot be iterated
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()

@@ -11,7 +11,9 @@ from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
 from airflow_provider_processmaker.client.outages import OUTAGE_BUDGET, Outages, patiently
 from airflow_provider_processmaker.client.pmql import field
 from airflow_provider_processmaker.client.request_states import (
+    NO_SHAPE,
     id_batches,
+    is_request,
     look,
     request_id_of,
     request_ids_of,
@@ -131,11 +133,16 @@ class ProcessRuns(abc.ABC):
         request_id = request_id_of(request_id)
         params = {"include": "data"} if data else None
         row = self.get(f"requests/{request_id}", params, read_timeout=read_timeout)
-        if not isinstance(row, dict) or row.get("id") != request_id or "status" not in row:
+        if not is_request(row) or row["id"] != request_id:
             raise UnexpectedAnswerError(
-                "The answer is not the request.", method="GET", path=f"/api/1.0/requests/{request_id}"
+                "The answer is not the request.",
+                method="GET",
+                path=f"/api/1.0/requests/{request_id}",
+                server=self.settings.base_url,
+                hint=NO_SHAPE,
             )
-        return row
+        found: Record = row
+        return found
 
     def get_requests(self, ids: Iterable[int], *, data: bool = False) -> list[Record]:
         """Requests by their ids, some hundreds in one call (``GET /requests?pmql=id IN […]``).

@@ -22,7 +22,18 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.client.process_runs import ProcessRuns
     from airflow_provider_processmaker.client.records import Record
 
-__all__ = ["GONE", "HIDDEN", "NOT_TOLD", "id_batches", "look", "request_id_of", "request_ids_of", "rows_of"]
+__all__ = [
+    "GONE",
+    "HIDDEN",
+    "NOT_TOLD",
+    "NO_SHAPE",
+    "id_batches",
+    "is_request",
+    "look",
+    "request_id_of",
+    "request_ids_of",
+    "rows_of",
+]
 
 #: What we call a request that the server does not show: deleted; not for this user to see; not looked up this time.
 GONE, HIDDEN, NOT_TOLD = "GONE", "HIDDEN", "NOT TOLD"
@@ -32,6 +43,9 @@ _FRAME = 120
 #: A list leaves out what is deleted and what may not be seen alike; so many are asked for one by one at a time.
 _SINGLE_LOOKS = 10
 _PATH = "/api/1.0/requests"
+
+#: What to do about an answer that has not the shape that is due.
+NO_SHAPE = "Is this ProcessMaker, and does nothing in between answer for it?"
 
 
 def request_id_of(value: Any) -> int:
@@ -134,13 +148,28 @@ def rows_of(
     :param at_most: rows of the page.
     :param read_timeout: seconds to wait for an answer.
     :param params: more query parameters.
+    :return: rows that each have an id and a status.
     """
     asked = {"pmql": str(query), "per_page": at_most, "order_by": "id", "order_direction": "asc", **params}
-    return page_of(api.get("requests", asked, read_timeout=read_timeout), _PATH).records
+    rows = page_of(api.get("requests", asked, read_timeout=read_timeout), _PATH).records
+    if not all(is_request(row) for row in rows):
+        raise UnexpectedAnswerError(
+            "A request without id or status came.",
+            method="GET",
+            path=_PATH,
+            server=api.settings.base_url,
+            hint=NO_SHAPE,
+        )
+    return rows
+
+
+def is_request(value: Any) -> bool:
+    """Tell whether an answer, or a row of one, is a request: whether it has an id and a status.
+
+    :param value: decoded JSON.
+    """
+    return isinstance(value, dict) and type(value.get("id")) is int and isinstance(value.get("status"), str)
 
 
 def _statuses(rows: list[Record]) -> dict[int, str]:
-    try:
-        return {int(row["id"]): str(row["status"]) for row in rows}
-    except (KeyError, TypeError, ValueError):
-        raise UnexpectedAnswerError("A request without id or status came.", method="GET", path=_PATH) from None
+    return {row["id"]: row["status"] for row in rows}

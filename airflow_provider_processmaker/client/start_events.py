@@ -50,7 +50,8 @@ def start_event_of(startable: Startable, process: int | str, start_event: str | 
     process_id = _process_id(process)
     if start_event is not None and (not isinstance(start_event, str) or not start_event.strip()):
         raise InvalidInputError(f"The start event must be its id or its name, not {start_event!r}.")
-    rows = list(startable())
+    # A row without an id cannot be started.
+    rows = [row for row in startable() if type(row.get("id")) is int]
     fitting = [row for row in rows if (row.get("id") == process_id if process_id else row.get("name") == process)]
     if not fitting:
         if process_id and start_event:
@@ -61,7 +62,7 @@ def start_event_of(startable: Startable, process: int | str, start_event: str | 
         ids = ", ".join(str(row.get("id")) for row in fitting)
         raise InvalidInputError(f'{len(fitting)} processes have the name "{process}".', hint=f"Give the id: {ids}.")
     row = fitting[0]
-    return StartEvent(int(row["id"]), _event_id(row, start_event), str(row.get("name")))
+    return StartEvent(row["id"], _event_id(row, start_event), str(row.get("name")))
 
 
 def _process_id(process: int | str) -> int | None:

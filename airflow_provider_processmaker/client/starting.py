@@ -29,8 +29,7 @@ from airflow_provider_processmaker.client.errors import (
     UnexpectedAnswerError,
     UnknownOutcomeError,
 )
-from airflow_provider_processmaker.client.lost import lost_answer
-from airflow_provider_processmaker.client.request_states import rows_of
+from airflow_provider_processmaker.client.request_states import is_request, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,17 +177,15 @@ class KeyedStart:
         except ForbiddenError as refused:
             refused.hint = "He, or a group of his, must be assigned to the start event of the process."
             raise
-        except UnexpectedAnswerError as problem:
-            # A web page or a redirect: of something in between, which may have let the call through.
-            raise lost_answer(problem) from None
-        if not isinstance(row, dict) or not isinstance(row.get("id"), int) or "status" not in row:
+        if not is_request(row):
             raise UnknownOutcomeError(
                 "The answer to the start is no request.",
                 method="POST",
                 path=f"/api/1.0/{path}",
                 server=self.api.settings.base_url,
             )
-        return row
+        started: Record = row
+        return started
 
     def _of(self, generation: str) -> list[Record]:
         return [row for row in self.found() if generation_of(row) == generation]

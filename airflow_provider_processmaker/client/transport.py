@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 import requests
 
 from airflow_provider_processmaker import __version__
+from airflow_provider_processmaker.client import stopping
 from airflow_provider_processmaker.client.decoding import Answer
 from airflow_provider_processmaker.client.errors import InvalidInputError
 from airflow_provider_processmaker.client.lost import (
@@ -38,7 +38,7 @@ from airflow_provider_processmaker.client.tls import (
 from airflow_provider_processmaker.client.unpacking import ACCEPTED, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from requests.auth import AuthBase
 
@@ -87,6 +87,7 @@ class Transport:
         auth: AuthBase | None = None,
         repeatable: bool | None = None,
         read_timeout: float | None = None,
+        on_attempt: Callable[[], None] | None = None,
     ) -> Answer:
         """Send one call, repeat it where that is safe, and read the answer to its end.
 
@@ -98,6 +99,7 @@ class Transport:
         :param auth: adds the credentials.
         :param repeatable: whether the call may be processed twice. Default: only if it changes nothing.
         :param read_timeout: seconds to wait for the next piece of the answer. Default: that of the settings.
+        :param on_attempt: called before each attempt.
         :return: the answer, whatever its status.
         :raises TransportError: if no usable answer came; :class:`~.TlsError` if TLS is why.
         :raises UnknownOutcomeError: if the call may have been processed, but its answer was lost.
@@ -110,6 +112,8 @@ class Transport:
         while True:
             if auth is not None:  # asked at each attempt, since the token may be renewed between two
                 call.prepare_auth(auth)
+            if on_attempt is not None:
+                on_attempt()
             outcome = self._outcome(call, timeout)
             if isinstance(outcome, Answer):
                 pause = self._after_answer(outcome, attempts, repeatable=repeatable)
@@ -119,7 +123,7 @@ class Transport:
             else:
                 what, pause = self._after_fault(call, outcome, attempts, timeout, repeatable=repeatable)
             log.warning("%s %s is tried again in %.1f s. %s", method, _path(call), pause, what)
-            time.sleep(pause)
+            stopping.pause(pause)
 
     @property
     def _session(self) -> requests.Session:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from urllib3.exceptions import DecodeError
 
-from airflow_provider_processmaker.client.pacing import LARGEST_ANSWER
+from airflow_provider_processmaker.client.pacing import LARGEST_ANSWER, AnswerTooLargeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def read_body(response: requests.Response, most: int | None) -> bytes:
         if most is not None and size >= most:
             break
         if size > LARGEST_ANSWER:
-            raise OSError("the answer has no end")
+            raise AnswerTooLargeError
     return b"".join(chunks)
 
 
@@ -53,15 +53,17 @@ def _packed(response: requests.Response) -> Iterator[bytes]:
 
 
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """In small steps: a few bytes may unpack to very many."""
+    """In small steps: a few bytes may unpack to very many. There may be several packed parts, one behind the other."""
     packer = zlib.decompressobj(16 + zlib.MAX_WBITS)
     begun = False
     try:
         for piece in pieces:
             begun, waiting = True, piece
-            while waiting and not packer.eof:
+            while waiting:
+                if packer.eof:
+                    packer = zlib.decompressobj(16 + zlib.MAX_WBITS)
                 yield packer.decompress(waiting, CHUNK)
-                waiting = packer.unconsumed_tail
+                waiting = packer.unused_data if packer.eof else packer.unconsumed_tail
     except zlib.error as error:
         raise DecodeError("the packed answer is broken") from error
     if begun and not packer.eof:

@@ -138,8 +138,9 @@ class TestAgainstAServer:
             if way == "del":
                 del stream
             assert workers() == []
+            time.sleep(0.1)  # the server may yet have to see what was sent a moment ago
             begun = server.begun
-            time.sleep(0.05)
+            time.sleep(0.1)
             assert server.begun == begun
             assert open_sockets(server.port) <= 5, "one for each thread, in the pool"
             client.close()
@@ -280,3 +281,58 @@ class TestItself:
         whose.set("mine")
         assert list(ahead(self.jobs(work, work, work), 2, str)) == ["mine"] * 3
         assert {record.getMessage() for record in caplog.records} == {"mine"}
+
+
+class TestGivenUp:
+    """Closing does not wait for what nobody wants any more, and nothing of it is sent again."""
+
+    @pytest.mark.parametrize("name", LISTS)
+    @pytest.mark.parametrize("how", ["asks to wait", "hangs", "hangs in the middle"])
+    def test_at_once(self, connect: Connect, name: str, how: str) -> None:
+        class Slow(Busy):
+            def _answer(self, request: Request, wire: Wire) -> bytes | None:
+                with self._count:
+                    self.begun += 1
+                page = self._page(request)
+                first = int(page.partition(b'[{"id": ')[2].partition(b"}")[0])
+                if not 20 < first < self.rows:  # two pages, and the one that tells the highest id
+                    return page
+                if how == "asks to wait":
+                    return http(503, {"message": "Service Unavailable"}, {"Retry-After": "20"})
+                if how == "hangs in the middle":
+                    wire.sock.sendall(page[:-5])
+                wire.stopping.wait(20)
+                return None
+
+        with Slow(rows=200) as server, connect(server, access_token="t", max_retries=3, read_timeout=15) as client:
+            records = client.iter_records(name, page_size=10, look_ahead=4)
+            for _ in range(15):
+                next(records)
+            while server.begun < 6:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            began = time.monotonic()
+            records.close()
+            assert time.monotonic() - began < 5
+            assert workers() == []
+            time.sleep(0.1)
+            calls = server.begun
+            time.sleep(0.5)
+            assert server.begun == calls
+
+    def test_another_call_on_the_same_connection_goes_on(self, connect: Connect) -> None:
+        """A connection that was used by a walk and is back in the pool is nobody's to end."""
+        with Busy(rows=60) as server, connect(server, access_token="t") as client:
+            records = client.iter_records("users", page_size=10, look_ahead=4)
+            next(records)
+            time.sleep(0.3)
+            server.seconds = 0.5
+            found: list[Any] = []
+            reader = threading.Thread(
+                target=lambda: found.append(client.get("users", {"page": 1, "per_page": 10, "order_direction": "asc"}))
+            )
+            reader.start()
+            time.sleep(0.2)
+            records.close()
+            reader.join()
+            assert len(found[0]["data"]) == 10

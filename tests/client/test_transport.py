@@ -16,6 +16,7 @@ from airflow_provider_processmaker.client import (
     ProcessMakerError,
     TransportError,
     UnexpectedAnswerError,
+    UnknownOutcomeError,
 )
 from tests.client.raw_server import RawServer, http
 
@@ -85,18 +86,29 @@ class TestCookies:
 
 
 class TestRedirects:
-    @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+    @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
     @pytest.mark.parametrize("method", ["GET", "POST"])
     def test_not_followed(self, connect: Connect, status: int, method: str) -> None:
+        """What redirects a write may have let it through; a read may go through when it no longer does."""
+        kind = UnexpectedAnswerError if method == "GET" else UnknownOutcomeError
         with RawServer(http(200, [])) as elsewhere:
             location = {"Location": f"{elsewhere.url}/login?token=hush"}
             with RawServer(http(status, b"", location)) as server:
-                with pytest.raises(UnexpectedAnswerError, match=r"redirects to .*/login instead") as caught:
+                with pytest.raises(kind, match=r"redirects to .*/login instead") as caught:
                     connect(server, access_token="t", max_retries=2).request(method, "users")
                 assert len(server.requests) == 1
             assert elsewhere.accepted == 0
-        assert (caught.value.status, caught.value.retryable) == (status, False)
+        assert (caught.value.status, caught.value.retryable) == (status, method == "GET")
+        assert "is the address right" in str(caught.value)
         assert "hush" not in str(caught.value)
+
+    def test_not_modified_is_no_redirect(self, connect: Connect) -> None:
+        with (
+            RawServer(http(304)) as server,
+            pytest.raises(UnexpectedAnswerError, match="nothing has changed") as caught,
+        ):
+            connect(server, access_token="t", headers={"If-None-Match": '"1"'}).get("users")
+        assert not caught.value.retryable
 
     @pytest.mark.parametrize("location", ["", "http://[", "//", "\xff\xfe", "x" * 50_000, "http://u:p@h/"])
     def test_odd_targets(self, connect: Connect, location: str) -> None:
