@@ -122,6 +122,7 @@ class Transport:
                 what = f"The server answered {outcome.status}."
             else:
                 what, pause = self._after_fault(call, outcome, attempts, timeout, repeatable=repeatable)
+            stopping.pause(0)  # if it was given up, that is no fault to tell of
             log.warning("%s %s is tried again in %.1f s. %s", method, _path(call), pause, what)
             stopping.pause(pause)
 
