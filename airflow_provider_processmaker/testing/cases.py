@@ -1,14 +1,13 @@
-"""Requests and tasks by case, and the light lists of ``/api/1.1``."""
+"""Cases and the light list of tasks: ``/api/1.1``."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, pmql, request_queries, task_queries, validation
+from airflow_provider_processmaker.testing import by_case, lists, pmql, validation
 from airflow_provider_processmaker.testing.http import Response
 from airflow_provider_processmaker.testing.routing import Route
 from airflow_provider_processmaker.testing.workflow import policies, views
@@ -19,54 +18,9 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.http import Request
     from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
 
-_CASE = {"case_number": [validation.required]}
+# What leaves its number in a case.
+_NOTED = frozenset({"task", "scriptTask", "callActivity"})
 _SORTABLE = frozenset({"case_number", "case_title", "case_status", "initiated_at", "completed_at"})
-
-
-def _of_case(request: Request) -> list[ProcessRequest]:
-    validation.validate(request.input, _CASE)
-    number = int(request.text("case_number"))
-    return [row for row in request.state.workflow.requests if row.case_number == number]
-
-
-def requests_by_case(request: Request) -> Response:
-    """
-    ``GET /requests-by-case``.
-
-    :param request: the call.
-    """
-    rows = [row for row in _of_case(request) if policies.may_list(request.state, request.user, row)]
-    rows = request_queries.ordered(request, rows, "id")
-    return lists.query_list(request, rows, lambda row: {**views.request(row), "user_viewed_at": None})
-
-
-def parent_by_case(request: Request) -> Response:
-    """
-    ``GET /parent-request-by-case``: nobody asks who may; nothing there is an empty page.
-
-    :param request: the call.
-    """
-    row = next((row for row in _of_case(request) if row.parent_request_id is None), None)
-    return Response.html("") if row is None else Response.json(views.request(row))
-
-
-def tasks_by_case(request: Request) -> Response:
-    """
-    ``GET /tasks-by-case``: the active ones unless ``status`` says otherwise.
-
-    :param request: the call.
-    """
-    ids = {row.id for row in _of_case(request)}
-    status = request.text("status", "ACTIVE")
-    request.input.pop("status", None)
-    rows = [row for row in task_queries.shown(request) if row.request.id in ids and row.status == status]
-    rows = task_queries.ordered(request, rows)
-    return lists.plain_list(
-        request, rows, lambda row: views.listed_task(request.state, row, request.user), in_overdue=0
-    )
-
-
-# -- /api/1.1 ----------------------------------------------------------------------------------------------------------
 
 
 def _light(request: Request, row: Token) -> dict[str, Any]:
@@ -112,6 +66,8 @@ def _case(request: Request, root: ProcessRequest) -> dict[str, Any]:
     rows = [row for row in request.state.workflow.requests if row.case_number == root.case_number]
     tokens = [token for row in rows for token in row.tokens]
     tasks = [token for token in tokens if token.columns["element_type"] == "task"]
+    # Each change puts a task in front.
+    tasks.sort(key=lambda token: token.touched, reverse=True)
     status = "IN_PROGRESS" if root.status == "ACTIVE" else root.status
     columns = root.columns
     processes = {row.process_id: row.name for row in rows}
@@ -123,14 +79,11 @@ def _case(request: Request, root: ProcessRequest) -> dict[str, Any]:
         "case_status": status,
         "processes": [{"id": number, "name": name} for number, name in processes.items()],
         "requests": [{"id": row.id, "name": row.name, "parent_request_id": row.parent_request_id} for row in rows],
-        "request_tokens": [token.id for token in tasks],
+        "request_tokens": [token.id for token in tokens if token.columns["element_type"] in _NOTED],
         "tasks": [_case_task(token) for token in tasks],
         "participants": _people(request, {token.user_id for token in tokens if token.user_id is not None}),
         "initiated_at": columns["initiated_at"],
         "completed_at": columns["completed_at"],
-        "last_stage_id": None,
-        "last_stage_name": None,
-        "progress": None,
     }
 
 
@@ -141,17 +94,9 @@ def _people(request: Request, ids: set[int]) -> list[dict[str, Any]]:
 
 
 def _case_task(token: Token) -> dict[str, Any]:
-    columns = token.columns
-    process = {"process_id": columns["process_id"], "element_type": columns["element_type"]}
-    return {"id": token.id, "element_id": token.node.id, "name": token.node.name, "status": token.status, **process}
-
-
-def _whole(value: Any) -> str | None:
-    return None if re.fullmatch(r"[+-]?\d+", str(value)) else "The :attribute field must be an integer."
-
-
-def _above_zero(value: Any) -> str | None:
-    return None if _whole(value) or int(value) >= 1 else "The :attribute field must be at least 1."
+    # The id is text: MySQL's JSON_SEARCH, with which the real server looks for it, finds nothing else.
+    names = {"element_id": "element_id", "name": "element_name", "process_id": "process_id", "status": "status"}
+    return {"id": str(token.id), **{name: token.columns[column] for name, column in names.items()}}
 
 
 def _json(value: Any) -> str | None:
@@ -164,12 +109,12 @@ def _json(value: Any) -> str | None:
 
 _FORM = "The :attribute must be a comma-separated list of field:asc|desc."
 _RULES: dict[str, list[Callable[[Any], str | None]]] = {
-    "userId": [_whole],
+    "userId": [validation.integer],
     "status": [validation.one_of("IN_PROGRESS", "COMPLETED")],
     "sortBy": [validation.matches(r"[a-zA-Z_]+:(asc|desc)(,[a-zA-Z_]+:(asc|desc))*", _FORM)],
     "filterBy": [_json],
-    "pageSize": [_whole, _above_zero],
-    "page": [_whole, _above_zero],
+    "pageSize": [validation.integer, validation.positive],
+    "page": [validation.integer, validation.positive],
 }
 
 
@@ -248,9 +193,7 @@ def counters(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("GET", "/requests-by-case", requests_by_case),
-    Route("GET", "/parent-request-by-case", parent_by_case),
-    Route("GET", "/tasks-by-case", tasks_by_case),
+    *by_case.ROUTES,
     Route("GET", "/tasks", light_tasks, version="1.1"),
     *(
         Route("GET", f"/cases/{kind}", partial(_cases, kind), version="1.1")

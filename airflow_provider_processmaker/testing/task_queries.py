@@ -35,14 +35,24 @@ def shown(request: Request) -> list[Token]:
     rows = list(state.workflow.tokens)
     if request.text("all_tasks") != "true":
         rows = [row for row in rows if row.columns["element_type"] == "task"]
-    if not state.can(request.user, "view-all_requests"):
-        user = request.user
-        rows = [row for row in rows if row.user_id == user.id or policies.may_claim(state, user, row)]
-    rows = _by_parameters(request, rows)
+    rows = _by_parameters(request, visible(request, rows))
     wanted = request.text("filter")
     if wanted not in {"", "0"}:
         rows = [row for row in rows if _occurs(wanted)(row)]
     return rows
+
+
+def visible(request: Request, rows: list[Token]) -> list[Token]:
+    """
+    The tasks that the caller has or may take, or all if he sees all requests.
+
+    :param request: the caller.
+    :param rows: some tasks.
+    """
+    state, user = request.state, request.user
+    if state.can(user, "view-all_requests"):
+        return rows
+    return [row for row in rows if row.user_id == user.id or policies.may_claim(state, user, row)]
 
 
 def _by_parameters(request: Request, rows: list[Token]) -> list[Token]:

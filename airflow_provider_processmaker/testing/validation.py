@@ -75,6 +75,24 @@ def string(value: Any) -> str | None:
     return None if isinstance(value, str) else "The :attribute field must be a string."
 
 
+def integer(value: Any) -> str | None:
+    """
+    The value must be a whole number.
+
+    :param value: of the field.
+    """
+    return None if re.fullmatch(r"[+-]?\d+", str(value)) else "The :attribute field must be an integer."
+
+
+def positive(value: Any) -> str | None:
+    """
+    A whole number must be at least 1.
+
+    :param value: of the field.
+    """
+    return None if integer(value) or int(value) >= 1 else "The :attribute field must be at least 1."
+
+
 def at_least(length: int) -> Callable[[Any], str | None]:
     """
     The text must not be shorter.

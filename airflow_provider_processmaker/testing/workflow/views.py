@@ -181,15 +181,26 @@ def task(state: State, token: Token, viewer: User) -> Json:
     :param viewer: who asks.
     """
     columns = token.columns
-    parent = state.workflow.requests.get(token.request.parent_request_id or 0)
     return {
         **columns,
         "token_properties": token.properties or [],
         "created_at_ms": columns["created_at"],
         "completed_at_ms": columns["completed_at"],
         "advanceStatus": advance(state, token),
-        "can_view_parent_request": parent is not None and policies.may_see(state, viewer, parent),
+        "can_view_parent_request": may_see_parent(state, token, viewer),
     }
+
+
+def may_see_parent(state: State, token: Token, viewer: User) -> bool:
+    """
+    Whether a task is of a subprocess whose caller one may see.
+
+    :param state: the server's data.
+    :param token: the task.
+    :param viewer: who asks.
+    """
+    parent = state.workflow.requests.get(token.request.parent_request_id or 0)
+    return parent is not None and policies.may_see(state, viewer, parent)
 
 
 def listed_task(state: State, token: Token, viewer: User) -> Json:
