@@ -7,7 +7,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import by_case, lists, pmql, validation
+from airflow_provider_processmaker.testing import lists, pmql, validation
 from airflow_provider_processmaker.testing.http import Response
 from airflow_provider_processmaker.testing.routing import Route
 from airflow_provider_processmaker.testing.workflow import policies, views
@@ -193,7 +193,6 @@ def counters(request: Request) -> Response:
 
 
 ROUTES = [
-    *by_case.ROUTES,
     Route("GET", "/tasks", light_tasks, version="1.1"),
     *(
         Route("GET", f"/cases/{kind}", partial(_cases, kind), version="1.1")

@@ -252,22 +252,6 @@ def count(request: Request) -> Response:
     return Response.json({"meta": {"total": sum(row.process_id == wanted for row in request.state.workflow.requests)}})
 
 
-def tokens(request: Request) -> Response:
-    """
-    ``GET /requests/{request}/tokens``: the newest token at an element.
-
-    :param request: the call.
-    """
-    row = seen(request)
-    validation.validate(request.input, {"element_id": [validation.required, validation.string]})
-    found = [token for token in row.tokens if token.node.id == request.text("element_id")]
-    if not found:
-        return not_found()
-    last = found[-1].columns
-    names = ("user_id", "element_id", "element_name", "created_at", "completed_at", "status")
-    return Response.json({**{name: last[name] for name in names}, "count": len(found)})
-
-
 def trigger(request: Request) -> Response:
     """
     ``POST /requests/{request}/events/{event}``: lets an event happen that the request waits for.
@@ -307,6 +291,5 @@ ROUTES = [
     Route("DELETE", _ONE, destroy),
     Route("PUT", f"{_ONE}/retry", retry),
     Route("GET", "/requests/{any_process}/count", count),
-    Route("GET", f"{_ONE}/tokens", tokens),
     Route("POST", f"{_ONE}/events/{{eventId}}", trigger, exempt=_EXEMPT),
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.testing import (
+    by_case,
     cases,
     categories,
     comments,
+    drafts,
     environment_variables,
     files,
     group_members,
@@ -17,6 +19,7 @@ from airflow_provider_processmaker.testing import (
     process_events,
     process_requests,
     processes,
+    request_tokens,
     screens,
     scripts,
     security_logs,
@@ -37,8 +40,8 @@ if TYPE_CHECKING:
 
 MODULES = (
     users, user_tokens, groups, group_members, environment_variables, permissions, processes, process_events,
-    start_events, process_requests, tasks, files, cases, categories, scripts, screens, signals, notifications, comments,
-    security_logs, settings, task_assignments,
+    start_events, process_requests, request_tokens, tasks, drafts, files, cases, by_case, categories, scripts, screens,
+    signals, notifications, comments, security_logs, settings, task_assignments,
 )  # fmt: skip
 
 # Parts of a path that name a row; a missing row is 404, before permissions are looked at. Other parts stay texts.

@@ -239,5 +239,4 @@ ROUTES = [
     Route("PUT", f"{_ONE}/setPriority", set_priority),
     Route("GET", f"{_ONE}/eligibleRollbackTask", eligible_rollback),
     Route("POST", f"{_ONE}/rollback", rollback),
-    *drafts.ROUTES,
 ]
