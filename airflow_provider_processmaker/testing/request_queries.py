@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, pmql
+from airflow_provider_processmaker.testing import advanced_filters, lists, pmql
 from airflow_provider_processmaker.testing.http import Abort, Response
 
 if TYPE_CHECKING:
@@ -172,11 +172,6 @@ def ordered(request: Request, rows: list[ProcessRequest], default: str = "name")
     return lists.ordered_rows(request, rows, default, COLUMNS, lambda row: row.columns)
 
 
-# -- advanced_filter ---------------------------------------------------------------------------------------------------
-
-_OPERATORS = frozenset({"=", "!=", ">", "<", ">=", "<=", "between", "in", "contains", "regex", "starts_with"})
-
-
 def advanced(request: Request, rows: list[ProcessRequest]) -> list[ProcessRequest]:
     """
     The rows that ``advanced_filter`` means.
@@ -184,45 +179,35 @@ def advanced(request: Request, rows: list[ProcessRequest]) -> list[ProcessReques
     :param request: carries the filter, as JSON text.
     :param rows: all rows.
     """
-    text = request.text("advanced_filter")
-    if not text:
-        return rows
-    filters = json.loads(text)
-    return [row for row in rows if all(_holds(item, row) for item in filters)]
+    words = _words(request)
+    users = request.state.users
+
+    def participant(operator: str, value: Any) -> Callable[[Any], bool]:
+        # By their ids, which become names for PMQL's word.
+        user = users.get(int(value)) if str(value).isdigit() else None
+        if user is None:
+            return lambda _: False
+        return words["participant"](operator, user.columns["username"])
+
+    subjects = advanced_filters.Subjects(
+        _column,
+        lambda row: row.data,
+        {
+            "Status": words["status"],
+            "Participants": participant,
+            "ParticipantsFullName": words["participantbyfullname"],
+            "Alternative": words["alternative"],
+        },
+        lambda operator, value: advanced_filters.compare(operator, reader("process_id"), value),
+        {
+            "process": lambda row: row.process.columns,
+            "user": lambda row: None if row.user_id is None else users.rows[row.user_id].json(),
+        },
+    )
+    return advanced_filters.filtered(request, rows, subjects)
 
 
-def _holds(item: dict[str, Any], row: ProcessRequest) -> bool:
-    return _advanced_one(item, row) or any(_holds(other, row) for other in item.get("or") or [])
-
-
-def _advanced_one(item: dict[str, Any], row: ProcessRequest) -> bool:
-    operator, value, subject = item["operator"], item["value"], item["subject"]
-    if operator not in _OPERATORS:
-        raise Abort(Response.json({"message": f"Invalid operator: {operator}"}, 422))
-    if subject["type"] == "Status":
-        cell: Any = row.status
-        value = [_status(one) for one in value] if isinstance(value, list) else _status(value)
-    elif subject["type"] == "Process":
-        cell = row.process_id
-    elif subject["type"] == "Participants":
-        ids = value if isinstance(value, list) else [value]
-        return any(token.user_id in ids for token in row.tokens)
-    elif str(subject["value"]).startswith("data."):
-        cell = pmql.json_text(row.data, str(subject["value"]).split(".")[1:])
-    else:
-        cell = row.columns[subject["value"]]
-    return _advanced_compare(operator, cell, value)
-
-
-def _advanced_compare(operator: str, cell: Any, value: Any) -> bool:
-    if operator == "between":
-        return pmql.compare(">=", cell, value[0]) and pmql.compare("<=", cell, value[1])
-    if operator == "in":
-        return pmql.compare("IN", cell, value)
-    if operator == "contains":
-        return pmql.compare("LIKE", cell, f"%{value}%")
-    if operator == "starts_with":
-        return pmql.compare("LIKE", cell, f"{value}%")
-    if operator == "regex":
-        return pmql.matches_pattern(str(value), cell)
-    return pmql.compare(operator, cell, value)
+def _column(name: str) -> Callable[[Any], Any]:
+    if name not in COLUMNS:
+        raise lists.QueryError(f"Unknown column '{name}'")
+    return reader(name)

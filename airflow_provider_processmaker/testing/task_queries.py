@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import lists, pmql, request_queries
+from airflow_provider_processmaker.testing import advanced_filters, lists, pmql, request_queries
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.workflow import policies
 
@@ -35,7 +35,8 @@ def shown(request: Request) -> list[Token]:
     rows = list(state.workflow.tokens)
     if request.text("all_tasks") != "true":
         rows = [row for row in rows if row.columns["element_type"] == "task"]
-    rows = _by_parameters(request, visible(request, rows))
+    rows = _managed(request, rows) if request.text("processesIManage") == "true" else visible(request, rows)
+    rows = _by_parameters(request, rows)
     wanted = request.text("filter")
     if wanted not in {"", "0"}:
         rows = [row for row in rows if _occurs(wanted)(row)]
@@ -53,6 +54,16 @@ def visible(request: Request, rows: list[Token]) -> list[Token]:
     if state.can(user, "view-all_requests"):
         return rows
     return [row for row in rows if row.user_id == user.id or policies.may_claim(state, user, row)]
+
+
+def _managed(request: Request, rows: list[Token]) -> list[Token]:
+    """Whoever has them: the tasks that wait in active processes of which the caller is the manager."""
+
+    def test(row: Token) -> bool:
+        process = row.request.process
+        return row.is_active and process.status == "ACTIVE" and process.manager_id == request.user.id
+
+    return [row for row in rows if test(row)]
 
 
 def _by_parameters(request: Request, rows: list[Token]) -> list[Token]:
@@ -175,6 +186,44 @@ def queried(request: Request, rows: list[Token]) -> list[Token]:
         return pmql.matching(text, _table(request), rows, now=request.state.clock.now(), timezone=zone)
     except pmql.UnknownFieldError as error:
         raise invalid() from error
+
+
+def advanced(request: Request, rows: list[Token]) -> list[Token]:
+    """
+    The rows that ``advanced_filter`` means; an unknown column is 422, as with ``pmql``.
+
+    :param request: carries the filter, as JSON text.
+    :param rows: all rows.
+    """
+    words = _table(request).words
+    users = request.state.users
+
+    def process(_: str, value: Any) -> Callable[[Any], bool]:
+        # Whatever the operator is, it is among them.
+        wanted = value if isinstance(value, list) else [value]
+        return lambda row: pmql.compare("IN", row.request.process_id, wanted)
+
+    def owned(name: str) -> Callable[[Any], Any]:
+        if name not in COLUMNS:
+            raise invalid()
+        return request_queries.reader(name)
+
+    subjects = advanced_filters.Subjects(
+        owned,
+        lambda row: row.request.data,
+        {
+            "Status": words["status"],
+            "Participants": _of(lambda row: row.user_id),
+            "AssigneesFullName": words["assigneebyfullname"],
+        },
+        process,
+        {
+            "processRequest": lambda row: row.request.columns,
+            "process": lambda row: row.request.process.columns,
+            "user": lambda row: None if row.user_id is None else users.rows[row.user_id].json(),
+        },
+    )
+    return advanced_filters.filtered(request, rows, subjects)
 
 
 def invalid() -> Abort:

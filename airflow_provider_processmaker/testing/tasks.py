@@ -21,7 +21,7 @@ _RELATIONS = frozenset({"data", "process", "processRequest", "user", "draft", "s
 
 def index(request: Request) -> Response:
     """
-    ``GET /tasks``: ``meta`` counts the overdue ones as well.
+    ``GET /tasks``: ``meta`` counts those of the page that are past their time.
 
     :param request: the call.
     """
@@ -29,9 +29,11 @@ def index(request: Request) -> Response:
     if not _RELATIONS.issuperset(words):
         raise lists.QueryError("Call to undefined relationship")
     found = task_queries.queried(request, task_queries.shown(request))
-    found = task_queries.ordered(request, found)
+    found = task_queries.ordered(request, task_queries.advanced(request, found))
     now = request.state.clock.iso()
-    overdue = sum(row.is_active and (row.columns["due_at"] or now) < now for row in found)
+    # Of this page alone, and done ones too.
+    page = lists.paginate(request, found)[0]
+    overdue = sum((row.columns["due_at"] or now) < now for row in page)
     return lists.plain_list(request, found, lambda row: _listed(request, row, words), in_overdue=overdue)
 
 
