@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from airflow_provider_processmaker.client import CallRefusedError, MemoryStore, NotFoundError, ProcessMakerClient
+from airflow_provider_processmaker.client import MemoryStore, ProcessMakerClient
 from airflow_provider_processmaker.connection import parse
+from tests.live.leftovers import Leftovers, new_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_processmaker.client import Settings
 
@@ -53,8 +54,14 @@ class Target:
     settings: Settings
     store: MemoryStore = field(default_factory=MemoryStore)
     clients: list[ProcessMakerClient] = field(default_factory=list)
-    leftovers: list[str] = field(default_factory=list)
-    processes: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.leftovers = Leftovers(lambda: self.admin)
+
+    @property
+    def has_login(self) -> bool:
+        """Whether the connection logs in; otherwise it has a personal access token, and there is no password."""
+        return not self.settings.access_token
 
     @property
     def admin(self) -> ProcessMakerClient:
@@ -81,50 +88,54 @@ class Target:
     def token_calls(self) -> int:
         return sum(client.token_calls for client in self.clients)
 
+    def as_user(self, user: dict[str, Any], password: str) -> ProcessMakerClient:
+        """A client of a plain user; by a token of his own where the connection knows no OAuth client."""
+        if self.has_login:
+            return self.client(username=user["username"], password=password)  # type: ignore[no-any-return]
+        return self.with_token(self.create_token(user["id"])[1])
+
+    def create_token(self, user_id: int) -> tuple[str, str]:
+        """A personal access token: its endpoint and its text."""
+        one = self.leftovers.expect("user_tokens", new_name(), user_id=user_id)
+        made = self.admin.post(one.endpoint, {"name": one.name})
+        one.id = made["token"]["id"]
+        return f"{one.endpoint}/{one.id}", made["accessToken"]
+
     def create_group(self) -> dict[str, Any]:
-        name = f"airflow-live-{secrets.token_hex(6)}"
-        group = self.admin.post("groups", {"name": name, "description": "made by a test", "status": "ACTIVE"})
-        self.leftovers.append(f"groups/{group['id']}")
-        return dict(group)
+        return self.leftovers.create(
+            "groups", {"name": new_name(), "description": "made by a test", "status": "ACTIVE"}
+        )
 
     def create_user(self) -> tuple[dict[str, Any], str]:
         """A plain user and his password."""
-        name, password = f"airflow-live-{secrets.token_hex(6)}", f"Live-{secrets.token_hex(8)}-pass1!"
-        user = self.admin.post(
-            "users",
-            {
-                "username": name,
-                "password": password,
-                "firstname": "Live",
-                "lastname": "Test",
-                "email": f"{name}@example.com",
-                "status": "ACTIVE",
-            },
-        )
-        self.leftovers.append(f"users/{user['id']}")
-        return dict(user), password
+        name, password = new_name(), f"Live-{secrets.token_hex(8)}-pass1!"
+        body = {
+            "username": name,
+            "password": password,
+            "firstname": "Live",
+            "lastname": "Test",
+            "email": f"{name}@example.com",
+            "status": "ACTIVE",
+        }
+        return self.leftovers.create("users", body), password
 
     def create_process(self) -> dict[str, Any]:
         """A process with one task, which the administrator may start."""
-        name = f"airflow-live-{secrets.token_hex(6)}"
         body = {
-            "name": name,
+            "name": new_name(),
             "description": "made by a test",
             "status": "ACTIVE",
             "process_category_id": self._category(),
             "bpmn": DIAGRAM.read_text(encoding="utf-8"),
         }
-        process = self.admin.post("processes", body)
-        self.processes.append(process["id"])
-        return dict(process)
+        return self.leftovers.create("processes", body)
 
     def _category(self) -> int:
         """A category that shows what is in it; the server's own if it has one."""
         for category in self.admin.iter_records("process_categories"):
             if category["status"] == "ACTIVE":
                 return int(category["id"])
-        made = self.admin.post("process_categories", {"name": "airflow-live", "status": "ACTIVE"})
-        self.leftovers.append(f"process_categories/{made['id']}")
+        made = self.leftovers.create("process_categories", {"name": new_name(), "status": "ACTIVE"})
         return int(made["id"])
 
     def task_of(self, request_id: int) -> dict[str, Any]:
@@ -138,22 +149,19 @@ class Target:
         done = self.admin.put(f"tasks/{task['id']}", {"status": "COMPLETED", "data": data})
         assert done["status"] == "CLOSED"
 
-    def clean_up(self) -> None:
-        """Delete what a flow made and did not delete, also after a failure; the last first.
-
-        A process cannot be deleted, only archived.
-        """
-        while self.processes:
-            process_id = self.processes.pop()
-            for request in list(self.admin.iter_records("requests", pmql=f"process_id = {process_id}")):
-                with contextlib.suppress(NotFoundError):
-                    self.admin.delete(f"requests/{request['id']}", idempotent=True)
-            self.admin.delete(f"processes/{process_id}", idempotent=True)
-        while self.leftovers:
-            # A category that still has an archived process cannot be deleted.
-            with contextlib.suppress(NotFoundError, CallRefusedError):
-                self.admin.delete(self.leftovers.pop(), idempotent=True)
-
     def close(self) -> None:
         for client in self.clients:
             client.close()
+
+
+@contextlib.contextmanager
+def counted(target: Target, resource: str) -> Iterator[list[int]]:
+    """How many records a list may have had inside: as many as before, as afterwards, or between the two.
+
+    Others may work on the server meanwhile.
+    """
+    numbers: list[int] = []
+    before = target.admin.count(resource)
+    yield numbers
+    after = target.admin.count(resource)
+    numbers += range(min(before, after), max(before, after) + 1)

@@ -69,7 +69,7 @@ class TestStarting:
 
     def test_not_by_who_may_not(self, target: Target, process: dict[str, Any]) -> None:
         user, password = target.create_user()
-        plain = target.client(username=user["username"], password=password)
+        plain = target.as_user(user, password)
         with pytest.raises(InvalidInputError, match="There is no process"):
             plain.start_process(process["name"])
         with pytest.raises(ForbiddenError):
@@ -117,7 +117,7 @@ class TestWaiting:
     def test_one_that_is_deleted_or_hidden(self, target: Target, process: dict[str, Any]) -> None:
         gone, stays = started(target, process, 2)
         user, password = target.create_user()
-        plain = target.client(username=user["username"], password=password)
+        plain = target.as_user(user, password)
         assert plain.request_statuses([gone, stays]) == {gone: "HIDDEN", stays: "HIDDEN"}
         target.admin.delete(f"requests/{gone}")
         assert target.admin.request_statuses([gone, stays]) == {gone: "GONE", stays: "ACTIVE"}
@@ -140,7 +140,7 @@ class TestCancelling:
     def test_not_by_who_may_not(self, target: Target, process: dict[str, Any]) -> None:
         (request_id,) = started(target, process)
         user, password = target.create_user()
-        plain = target.client(username=user["username"], password=password)
+        plain = target.as_user(user, password)
         with pytest.raises(ForbiddenError):
             plain.cancel_request(request_id)
         assert target.admin.get_request(request_id)["status"] == "ACTIVE"
@@ -149,7 +149,7 @@ class TestCancelling:
 class TestCleaningUp:
     def test_nothing_but_an_archived_process_is_left(self, target: Target, process: dict[str, Any]) -> None:
         started(target, process, 3)
-        target.clean_up()
+        target.leftovers.clean_up()
         assert requests_of(target.admin, process) == []
         with pytest.raises(InvalidInputError, match="There is no process"):
             target.admin.start_event(process["name"])
