@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
-from airflow_provider_processmaker.client.errors import RateLimitedError, error_from
+from airflow_provider_processmaker.client.errors import LoginError, error_from
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,15 +86,16 @@ class Refusal:
         if not 0 <= ago < window:
             return None
         error = error_from(self.error)
-        if isinstance(error, RateLimitedError):
-            error.retry_after = window - ago
-            error.hint = f"{error.hint or ''} It said so {ago:.0f} s ago, and is left alone for {window:.0f} s."
-        else:
-            error.hint = (
-                f"{error.hint or ''} It was refused {ago:.0f} s ago, and is not tried again with the same credentials "
-                f"for {window:.0f} s; the Test button of the connection always tries."
+        if isinstance(error, LoginError):
+            told = (
+                f"It was refused {ago:.0f} s ago, and is not tried again with the same credentials for {window:.0f} s; "
+                "the Test button of the connection always tries."
             )
-        error.hint = error.hint.strip()
+        else:
+            told = f"That was {ago:.0f} s ago, and the token endpoint is left alone for {window:.0f} s."
+        if error.retryable:
+            error.retry_after = window - ago
+        error.hint = f"{error.hint or ''} {told}".strip()
         return error
 
 

@@ -101,7 +101,7 @@ def test_another_secret_finds_another_name_and_cannot_read_the_file(store: FileS
         assert other.name != LOGIN.name
         assert store.load(other) is None
 
-    wrong_key = type(LOGIN)(LOGIN.name, b"x" * 32)
+    wrong_key = type(LOGIN)(LOGIN.name, b"x" * 32, LOGIN.door)
     assert FileStore(store.folder.parent).load(wrong_key) is None
 
 
@@ -228,11 +228,11 @@ from pathlib import Path
 from airflow_provider_processmaker.client import FileStore
 from airflow_provider_processmaker.client.token_store import Login
 from airflow_provider_processmaker.client.tokens import Token
-with tempfile.TemporaryDirectory() as warm, FileStore(Path(warm)).lock(Login("warm", b"k" * 32)):
-    FileStore(Path(warm)).save(Login("warm", b"k" * 32), Token("warm"))
+with tempfile.TemporaryDirectory() as warm, FileStore(Path(warm)).lock(Login("warm", b"k" * 32, "door")):
+    FileStore(Path(warm)).save(Login("warm", b"k" * 32, "door"), Token("warm"))
 """
 _SAVE = """
-store, login = FileStore(Path({folder!r})), Login("one", b"k" * 32)
+store, login = FileStore(Path({folder!r})), Login("one", b"k" * 32, "door")
 for _ in range(3):
     with store.lock(login):
         store.save(login, Token("mine"))
@@ -262,7 +262,7 @@ def test_two_unix_users_have_tokens_of_their_own(tmp_path_factory: pytest.TempPa
     folder.mkdir()
     folder.chmod(0o1777)
     open_to_all(folder)
-    login = Login("one", b"k" * 32)
+    login = Login("one", b"k" * 32, "door")
     FileStore(folder).save(login, Token("root's"))
 
     run = as_nobody(_SAVE.format(folder=str(folder)))
