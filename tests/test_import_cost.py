@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import airflow_provider_processmaker as package
+from airflow_provider_processmaker.get_provider_info import get_provider_info
 
 _SCRIPT = """
 import sys
@@ -52,6 +53,18 @@ def test_operators_load_neither_the_client_nor_an_http_library_nor_triggers() ->
 
     check(loaded)
     assert [name for name in loaded if name.startswith(f"{package.__name__}.triggers")] == []
+
+
+def test_what_a_task_alone_needs_is_not_loaded_for_a_dag_file() -> None:
+    """The greater part of a process run is code of its own, which only a worker imports."""
+    info = get_provider_info()
+    named = [name for part in ("operators", "sensors") for entry in info[part] for name in entry["python-modules"]]
+
+    loaded = loaded_by(named)
+
+    of_runs = {f"{package.__name__}.operators.{name}" for name in ("adoption", "attempts", "limits", "process_runs")}
+    assert of_runs <= set(modules("operators"))
+    assert of_runs.intersection(loaded) == set()
 
 
 def test_triggers_load_only_the_base_of_all_triggers() -> None:

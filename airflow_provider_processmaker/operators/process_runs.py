@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import AirflowException
 
 from airflow_provider_processmaker.operators.adoption import decide
 
@@ -20,43 +18,16 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.client.waiting import Verdict, Wait
     from airflow_provider_processmaker.operators.adoption import Policy
     from airflow_provider_processmaker.operators.attempts import Attempt, Notes
+    from airflow_provider_processmaker.operators.interruption import Interruption
 
     Row = dict[str, Any]
 
-__all__ = ["Interruption", "begin", "cancel_soon", "confirmed", "follow"]
+__all__ = ["begin", "cancel_soon", "confirmed", "follow"]
 
 log = logging.getLogger(__name__)
 
 #: Airflow ends a task that was killed after a while; a cancellation is three calls.
 KILL_TIMEOUT, KILL_WAIT = 8.0, 25.0
-
-
-@dataclass
-class Interruption:
-    """Whether the task was killed, for loops in its main thread: Airflow lets them run on for a while."""
-
-    killed: bool = False
-    sleep_in_steps_of: float = field(default=0.5, repr=False)
-
-    def check(self) -> None:
-        """Stop if the task was killed.
-
-        :raises AirflowException: so that a retry, if there is one, goes on.
-        """
-        if self.killed:
-            raise AirflowException("The task was killed while it waited for its request.")
-
-    def sleep(self, seconds: float) -> None:
-        """Sleep, and stop early if the task is killed meanwhile.
-
-        :param seconds: how long.
-        """
-        end = time.monotonic() + seconds
-        self.check()
-        while (left := end - time.monotonic()) > 0:
-            # A signal handler runs between two steps; it does not end a sleep.
-            time.sleep(min(left, self.sleep_in_steps_of))
-            self.check()
 
 
 def begin(start: KeyedStart, attempt: Attempt, notes: Notes, policy: Policy, confirm: Callable[[int], Row]) -> Row:

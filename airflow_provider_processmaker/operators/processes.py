@@ -12,11 +12,7 @@ from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.links.processmaker import ProcessMakerRequestLink
-from airflow_provider_processmaker.operators.adoption import Policy
-from airflow_provider_processmaker.operators.attempts import Notes, attempt_of
-from airflow_provider_processmaker.operators.limits import NET, Limit, check_choice, limit_of, seconds_of
-from airflow_provider_processmaker.operators.process_runs import Interruption, begin, cancel_soon, confirmed, follow
-from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
+from airflow_provider_processmaker.operators.interruption import Interruption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_processmaker.client import ProcessMakerClient, ProcessMakerError, Settings
     from airflow_provider_processmaker.client.waiting import Verdict
-    from airflow_provider_processmaker.operators.attempts import Attempt
+    from airflow_provider_processmaker.operators.attempts import Attempt, Notes
+    from airflow_provider_processmaker.operators.limits import Limit
 
 __all__ = ["ProcessMakerCancelRequestOperator", "ProcessMakerStartProcessOperator"]
 
@@ -119,6 +116,10 @@ class ProcessMakerStartProcessOperator(BaseOperator):
 
         :param context: Airflow's context.
         """
+        from airflow_provider_processmaker.operators.attempts import Notes, attempt_of
+        from airflow_provider_processmaker.operators.limits import limit_of
+        from airflow_provider_processmaker.operators.process_runs import follow
+
         self._interruption = Interruption()  # dag.test() tries again with the same object
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             self._check()
@@ -146,6 +147,9 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         :param given: what the operator left for itself when it was deferred.
         """
         from airflow_provider_processmaker.client.waiting import Verdict
+        from airflow_provider_processmaker.operators.attempts import Notes
+        from airflow_provider_processmaker.operators.limits import Limit
+        from airflow_provider_processmaker.operators.process_runs import follow
 
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             notes = Notes(context)
@@ -168,11 +172,15 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         if self._killable is None:
             self.log.warning("Killed before the start was answered: a request, if there is one, goes on.")
             return
+        from airflow_provider_processmaker.operators.process_runs import cancel_soon
+
         cancel_soon(*self._killable)
 
     def _row(self, client: ProcessMakerClient, attempt: Attempt, notes: Notes) -> dict[str, Any]:
         """The request of this task, found or started."""
         from airflow_provider_processmaker.client.errors import UnexpectedAnswerError
+        from airflow_provider_processmaker.operators.adoption import Policy
+        from airflow_provider_processmaker.operators.process_runs import begin
 
         policy = Policy(self.on_error, self.on_clear, self.cancel_on_kill)
         try:
@@ -192,6 +200,8 @@ class ProcessMakerStartProcessOperator(BaseOperator):
             raise
 
     def _check(self) -> None:
+        from airflow_provider_processmaker.operators.limits import check_choice, seconds_of
+
         check_choice("on_timeout", self.on_timeout, ("fail", "cancel", "skip"))
         check_choice("on_error", self.on_error, ("fail", "restart"))
         check_choice("on_clear", self.on_clear, ("resume", "restart"))
@@ -202,8 +212,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         """From now on a kill knows what to cancel; one that came while the start was under way does it now."""
         self._killable = (client.settings, [request_id])
         if self._interruption.killed:
-            if self.cancel_on_kill:
-                cancel_soon(*self._killable)
+            self.on_kill()
             self._interruption.check()
 
     def _wait(self, request_id: int, deadline: float | None) -> Any:
@@ -214,6 +223,8 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         return Wait([request_id], error_grace=self.error_grace, outage_budget=self.outage_budget, deadline=deadline)
 
     def _confirmed(self, client: ProcessMakerClient, request_id: int) -> dict[str, Any]:
+        from airflow_provider_processmaker.operators.process_runs import confirmed
+
         return confirmed(
             client, request_id, self._interruption, error_grace=self.error_grace, poll_interval=self.poll_interval
         )
@@ -232,6 +243,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
         return self._result(client, row["id"], notes)
 
     def _defer(self, request_id: int, limit: Limit) -> None:
+        from airflow_provider_processmaker.operators.limits import NET
         from airflow_provider_processmaker.triggers.processes import ProcessMakerRequestTrigger
 
         trigger = ProcessMakerRequestTrigger(
@@ -287,6 +299,7 @@ class ProcessMakerStartProcessOperator(BaseOperator):
     def _result(self, client: ProcessMakerClient, request_id: int, notes: Notes) -> dict[str, Any]:
         from airflow_provider_processmaker.client.outages import Outages, patiently
         from airflow_provider_processmaker.client.run_results import result_of
+        from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
 
         # A request that has come to its end must not fail for an outage right after it.
         row = patiently(

@@ -12,9 +12,6 @@ from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.links.processmaker import ProcessMakerRequestLink
-from airflow_provider_processmaker.operators.limits import NET
-from airflow_provider_processmaker.operators.query import checked_ids
-from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
 from airflow_provider_processmaker.sensors.endings import is_airflows_own, skipping_softly, timed_out
 
 if TYPE_CHECKING:
@@ -168,6 +165,8 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
         )
 
     def _ids(self) -> list[int]:
+        from airflow_provider_processmaker.operators.query import checked_ids
+
         given = self.request_ids
         return checked_ids([given] if isinstance(given, int) else given) or []
 
@@ -176,6 +175,7 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
         return isinstance(given, int) or (isinstance(given, str) and given.strip().isdigit())
 
     def _defer(self) -> None:
+        from airflow_provider_processmaker.operators.limits import NET
         from airflow_provider_processmaker.triggers.processes import ProcessMakerRequestTrigger
 
         wait = self._wait()
@@ -196,6 +196,7 @@ class ProcessMakerRequestSensor(BaseSensorOperator):
     def _ended(self, client: ProcessMakerClient, verdict: Verdict, context: Context) -> Any:
         from airflow_provider_processmaker.client.outages import Outages, patiently
         from airflow_provider_processmaker.client.run_results import result_of, verdict_error
+        from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_size
 
         if verdict.kind != "reached":
             error = verdict_error(client, verdict)

@@ -11,7 +11,6 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, BaseSensor
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
-from airflow_provider_processmaker.operators.limits import NET
 from airflow_provider_processmaker.operators.query import list_query
 from airflow_provider_processmaker.sensors.endings import skipping_softly, timed_out
 
@@ -147,6 +146,7 @@ class ProcessMakerRecordsSensor(BaseSensorOperator):
         return timed_out(self, f"{self.resource} had {found} records.")
 
     def _defer(self) -> None:
+        from airflow_provider_processmaker.operators.limits import NET
         from airflow_provider_processmaker.triggers.records import ProcessMakerRecordsTrigger
 
         self.defer(

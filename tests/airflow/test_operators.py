@@ -111,77 +111,6 @@ def test_bad_input_fails_at_once_and_sends_nothing(server: Any, run_dag: RunDag,
     assert server.calls == []
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "arguments", "status", "words"),
-    [
-        ("users/99999", "", 404, "no such record"),
-        ("users", "method='POST', json={'username': 'x'}", 422, "The Email field is required"),
-        ("users", "method='PUT', json={}", 405, "does not know this method"),
-        ("users/99999/groups", "method='PUT', json={'groups': []}", 404, "no such record"),
-    ],
-)
-def test_a_definite_failure_burns_no_retries(
-    server: Any, run_dag: RunDag, endpoint: str, arguments: str, status: int, words: str
-) -> None:
-    outcome = run_dag(
-        f"ProcessMakerApiOperator(task_id='t', endpoint={endpoint!r}, retries=3, retry_delay=1, {arguments})"
-    )
-
-    assert outcome.states["t"] == "failed"
-    assert outcome.tries["t"] == 1
-    assert [call.status for call in calls(server, endpoint)] == [status]
-    assert words in str(outcome.errors[0])
-    assert f"answered {status}" in str(outcome.errors[0])
-
-
-def test_a_missing_permission_burns_no_retries(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
-    uri = server.conn_uri.replace("admin:admin123", "bob:Bob-pass1!")
-    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", uri)
-
-    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=3, retry_delay=1)")
-
-    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
-    assert "Not authorized to view users" in str(outcome.errors[0])
-    assert "permission" in str(outcome.errors[0])
-
-
-def test_a_wrong_password_burns_no_retries(server: Any, run_dag: RunDag, monkeypatch: pytest.MonkeyPatch) -> None:
-    uri = server.conn_uri.replace("admin:admin123", "admin:wrong-pass1!")
-    monkeypatch.setenv("AIRFLOW_CONN_PROCESSMAKER_DEFAULT", uri)
-
-    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=3, retry_delay=1)")
-
-    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
-    assert "refuses the user name or the password" in str(outcome.errors[0])
-    assert server.token_calls == 1
-
-
-def test_a_server_failure_is_left_to_the_retries_of_airflow(server: Any, run_dag: RunDag) -> None:
-    server.faults.add(path="/api/1.0/users", status=500, times=1)
-
-    outcome = run_dag("ProcessMakerListUsersOperator(task_id='t', retries=1, retry_delay=0.1)")
-
-    assert (outcome.states["t"], outcome.tries["t"]) == ("success", 2)
-    assert [call.status for call in calls(server, "users")][:2] == [500, 200]
-
-
-def test_a_write_that_may_have_been_done_is_not_sent_again(server: Any, run_dag: RunDag) -> None:
-    server.faults.add(method="POST", path="/api/1.0/groups", drop="after", times=1)
-
-    outcome = run_dag(
-        """
-        ProcessMakerApiOperator(
-            task_id="t", method="POST", endpoint="groups", json={"name": "Once", "status": "ACTIVE"},
-            retries=3, retry_delay=0.1,
-        )
-        """
-    )
-
-    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
-    assert len([call for call in calls(server, "groups") if call.method == "POST"]) == 1
-    assert "may or may not have been done" in str(outcome.errors[0])
-
-
 def test_count_only_asks_for_one_row(server: Any, run_dag: RunDag) -> None:
     outcome = run_dag(
         """
@@ -192,32 +121,6 @@ def test_count_only_asks_for_one_row(server: Any, run_dag: RunDag) -> None:
 
     assert outcome.results == {"users": 504, "inactive": 39}
     assert all("per_page=1" in call.query for call in calls(server, "users"))
-
-
-@pytest.mark.parametrize(
-    ("result", "words"),
-    [
-        ("response_filter=lambda group: group['nope']", "KeyError"),
-        ("response_filter=lambda group: {1: object()}", "was done, but its result"),
-        ("max_bytes=1", "max_bytes"),
-    ],
-)
-def test_a_write_that_was_done_is_not_done_again_for_its_result(
-    server: Any, run_dag: RunDag, result: str, words: str
-) -> None:
-    outcome = run_dag(
-        f"""
-        ProcessMakerApiOperator(
-            task_id="t", method="POST", endpoint="groups", json={{"name": "Once", "status": "ACTIVE"}},
-            retries=3, retry_delay=0.1, {result},
-        )
-        """
-    )
-
-    assert (outcome.states["t"], outcome.tries["t"]) == ("failed", 1)
-    assert len(calls(server, "groups")) == 1
-    assert "POST groups was done" in str(outcome.errors[0])
-    assert words in str(outcome.errors[0])
 
 
 def test_ids_from_a_template(server: Any, run_dag: RunDag) -> None:
@@ -247,21 +150,32 @@ def test_errors_name_connection_server_and_user(server: Any, run_dag: RunDag, mo
     assert "[connection pm_bob]" in str(outcome.errors[0])
 
 
-def test_in_a_task_the_errors_can_fail_at_once_too(server: Any, run_dag: RunDag) -> None:
+def test_list_users_maps_over_statuses(server: Any, run_dag: RunDag) -> None:
     outcome = run_dag(
         """
-        from airflow_provider_processmaker.hooks.failing import failing_at_once
-
-        @task(retries=3, retry_delay=dt.timedelta(seconds=0.1))
-        def look():
-            with failing_at_once(), ProcessMakerHook().client as client:
-                client.get("groups/99999")
-
-        look()
+        ProcessMakerListUsersOperator.partial(task_id="users", fields=["status"]).expand(
+            status=["INACTIVE", "BLOCKED"]
+        )
         """
     )
 
-    assert (outcome.states["look"], outcome.tries["look"]) == ("failed", 1)
+    assert len(outcome.results["users", 0]) == 39
+    assert outcome.results["users", 1] == [{"status": "BLOCKED"}]
+
+
+def test_the_query_of_a_list_is_a_template(server: Any, run_dag: RunDag) -> None:
+    outcome = run_dag(
+        """
+        ProcessMakerListOperator(
+            task_id="t", resource="users", query={"filter": "{{ params.who }}", "status": "{{ 'ACTIVE' }}"},
+            fields=["username"],
+        )
+        """,
+        "params={'who': 'bob'}",
+    )
+
+    assert outcome.results["t"] == [{"username": "bob"}]
+    assert outcome.rendered["t"]["query"] == {"filter": "bob", "status": "ACTIVE"}
 
 
 @pytest.mark.parametrize(
@@ -371,7 +285,7 @@ def test_constructing_operators_does_nothing(monkeypatch: pytest.MonkeyPatch) ->
     import socket
 
     from airflow_provider_processmaker.operators.api import ProcessMakerApiOperator
-    from airflow_provider_processmaker.operators.records import ProcessMakerListOperator
+    from airflow_provider_processmaker.operators.records import ProcessMakerListOperator, ProcessMakerListUsersOperator
 
     def no_socket(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("a constructor opened a socket")
@@ -383,7 +297,12 @@ def test_constructing_operators_does_nothing(monkeypatch: pytest.MonkeyPatch) ->
     )
     records = ProcessMakerListOperator(task_id="r", resource=nonsense, query=nonsense, fields=nonsense)
 
+    users = ProcessMakerListUsersOperator(
+        task_id="u", status=nonsense, filter=nonsense, exclude_ids=nonsense, max_records=nonsense, max_bytes=nonsense
+    )
+
     assert api.endpoint is nonsense
     assert records.query is nonsense
+    assert (users.status, users.filter, users.exclude_ids, users.max_records) == (nonsense,) * 4
     with pytest.raises(TypeError):
         ProcessMakerListOperator("users")  # type: ignore[misc]
