@@ -74,6 +74,17 @@ def as_text(value: Any) -> str:
 _NUMERIC = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
+def is_numeric(value: Any) -> bool:
+    """
+    Whether PHP takes a value for a number.
+
+    :param value: anything.
+    """
+    if isinstance(value, str):
+        return _NUMERIC.fullmatch(value) is not None
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def as_stored(value: Any) -> Any:
     """
     What comes back of JSON once it was a PHP array: ``{}`` is ``[]``, an object with numeric keys only is a list.

@@ -40,7 +40,7 @@ def start(request: Request) -> Response:
     data = rewriting.sanitize(request.body_input, request.exempt)
     data.pop("_user", None)
     started = request.state.engine.start(row, startable, data, request.user.id)
-    return Response.json(views.started(started), 201)
+    return Response.json(views.started(request.state, started), 201)
 
 
 ROUTES = [Route("POST", "/process_events/{process}", start, exempt=frozenset({"bpmn", "svg"}))]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_processmaker.testing import drafts, lists, notifications, rewriting, task_queries
+from airflow_provider_processmaker.testing import drafts, lists, notifications, rewriting, task_includes, task_queries
 from airflow_provider_processmaker.testing.errors import forbidden
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.routing import Route
 from airflow_provider_processmaker.testing.workflow import policies, rows, views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from airflow_provider_processmaker.testing.http import Request
     from airflow_provider_processmaker.testing.workflow.tables import Token
@@ -51,60 +50,7 @@ def show(request: Request) -> Response:
     :param request: the call.
     """
     row = _allowed(request)
-    state = request.state
-    data = views.task_data(state, row)
-    makers: dict[str, Callable[[], dict[str, Any]]] = {
-        "data": lambda: {"data": data},
-        "requestData": lambda: {"request_data": data},
-        "user": lambda: {"user": views.user_of(state, row)},
-        "requestor": lambda: {"requestor": _requester(request, row)},
-        "processRequest": lambda: {"process_request": views.request(row.request, alternative=False)},
-        "process": lambda: {"process": views.process(row.request.process)},
-        "draft": lambda: {"draft": views.draft_of(state, row)},
-        "definition": lambda: {"definition": _definition(row)},
-        "bpmnTagName": lambda: {"bpmn_tag_name": row.node.kind},
-        "component": lambda: {"component": "task-screen"},
-        "screen": lambda: {"screen": _screen(request, row)},
-        "interstitial": lambda: {
-            "allow_interstitial": row.node.attributes.get("allowInterstitial") == "true",
-            "interstitial_screen": None,
-        },
-    }
-    shown = views.task(state, row, request.user)
-    for word in request.text("include").split(","):
-        if word in makers:
-            shown.update(makers[word]())
-    return Response.json(shown)
-
-
-def _definition(row: Token) -> dict[str, Any]:
-    flows: dict[str, Any] = {"outgoing": {}, "incoming": {}}
-    # Empty objects, in spite of all: these are no PHP arrays.
-    return {**flows, "id": row.node.id, "name": row.node.name, **row.node.attributes}
-
-
-def _screen(request: Request, row: Token) -> dict[str, Any] | None:
-    """The version of the screen, without what only its designer needs."""
-    reference = row.node.attributes.get("screenRef", "")
-    screen = request.state.workflow.screens.get(int(reference)) if reference.isdigit() else None
-    if screen is None:
-        return None
-    columns = {name: value for name, value in screen.columns.items() if name not in {"uuid", "projects"}}
-    times = {name: screen.columns[name][:19].replace("T", " ") for name in ("created_at", "updated_at")}
-    category = int(screen.columns["screen_category_id"])
-    own = {"screen_id": screen.id, "draft": 0, "screen_category_id": category, **times}
-    return {**columns, **own, "config": _without_inspector(columns["config"])}
-
-
-def _without_inspector(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_inspector(item) for key, item in value.items() if key != "inspector"}
-    return [_without_inspector(item) for item in value] if isinstance(value, list) else value
-
-
-def _requester(request: Request, row: Token) -> dict[str, Any] | None:
-    user = None if row.request.user_id is None else request.state.users.get(row.request.user_id)
-    return None if user is None else user.json()
+    return Response.json({**views.task(request.state, row, request.user), **task_includes.included(request, row)})
 
 
 def _allowed(request: Request) -> Token:
@@ -141,7 +87,7 @@ def _complete(request: Request, row: Token) -> Response:
     drafts.finish(state, row)
     state.engine.finish_task(row, data)
     state.engine.run_due()
-    return Response.json({**views.saved_task(state, row, request.user), "draft": None})
+    return _saved(request, row, draft=None)
 
 
 def _cleaned(value: Any) -> Any:
@@ -155,8 +101,33 @@ def _cleaned(value: Any) -> Any:
     return value
 
 
+def _saved(request: Request, row: Token, **more: Any) -> Response:
+    shown = {**views.saved_task(request.state, row, request.user), **more}
+    return Response.json({**shown, **task_includes.included(request, row)})
+
+
 def _reassign(request: Request, row: Token) -> Response:
-    state, wanted = request.state, request.text("user_id")
+    _assign(request, row, request.text("user_id"))
+    # Without a package the assignee stays who he was: 200, and nothing has changed.
+    return _saved(request, row, user=views.user_of(request.state, row))
+
+
+def reassign_all(request: Request) -> Response:
+    """
+    ``PUT /tasks/updateReassign``: claims each task and passes it on, as far as it comes; the page is empty.
+
+    :param request: the call.
+    """
+    numbers = request.input.get("process_request_token")
+    for number in numbers if isinstance(numbers, (list, dict)) else ():
+        row = request.state.workflow.tokens.rows[int(number)]
+        _assign(request, row, str(request.user.id))
+        _assign(request, row, request.text("user_id"))
+    return Response.html("")
+
+
+def _assign(request: Request, row: Token, wanted: str) -> None:
+    state = request.state
     unclaimed = row.columns["is_self_service"] and row.user_id is None
     if unclaimed and wanted == str(request.user.id):
         row.columns.update(user_id=request.user.id, is_self_service=0, updated_at=state.clock.iso())
@@ -172,8 +143,6 @@ def _reassign(request: Request, row: Token) -> Response:
         raise lists.QueryError("Call to a member function notify() on null")
     else:
         notifications.reassigned(request, row)
-    # Without a package the assignee stays who he was: 200, and nothing has changed.
-    return Response.json({**views.saved_task(state, row, request.user), "user": views.user_of(state, row)})
 
 
 def set_priority(request: Request) -> Response:
@@ -238,6 +207,7 @@ ROUTES = [
     Route("GET", "/tasks", index, exempt=_EXEMPT),
     Route("GET", _ONE, show, exempt=_EXEMPT),
     Route("PUT", _ONE, update, exempt=_EXEMPT),
+    Route("PUT", "/tasks/updateReassign", reassign_all),
     Route("PUT", f"{_ONE}/setPriority", set_priority),
     Route("GET", f"{_ONE}/eligibleRollbackTask", eligible_rollback),
     Route("POST", f"{_ONE}/rollback", rollback),

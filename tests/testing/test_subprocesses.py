@@ -83,3 +83,37 @@ def test_a_deleted_request_takes_its_subprocess_along(api: Api) -> None:
     assert api.call("DELETE", f"/requests/{first['id']}").status_code == 204
     assert [row["id"] for row in api.get("/requests").json()["data"]] == [second["id"]]
     assert api.get(f"/tasks?process_request_id={second['id']}&include_sub_tasks=1").json()["data"] == []
+
+
+def test_the_data_of_a_subprocess_say_where_it_was_called(api: Api) -> None:
+    called = api.server.add_process("Called", ["Inner"])
+    process_id = caller(api, called)
+    parent = started(api, process_id, {"a": 1})
+    [task] = api.get("/tasks?include=data").json()["data"]
+    assert task["data"]["_parent"] == {"process_id": process_id, "request_id": parent["id"], "node_id": "node_2"}
+    child = api.get(f"/requests/{task['process_request_id']}?include=data").json()
+    assert child["data"] == {"a": 1}
+    api.call("PUT", f"/tasks/{task['id']}", json={"status": "COMPLETED", "data": {"b": 2}})
+    [after] = api.get("/tasks?include=data&status=ACTIVE").json()["data"]
+    assert (after["element_name"], after["data"]["b"]) == ("After", 2)
+    assert "_parent" not in after["data"]
+
+
+def test_a_start_may_name_its_parent_itself(api: Api) -> None:
+    api.server.add_process("Outer", ["Wait"], case_title="Case {{ n }}")
+    inner = api.server.add_process("Inner", ["Wait too"])
+    parent = started(api, 2, {"n": 7})
+    child = started(api, inner, {"_parent": {"request_id": str(parent["id"])}})
+    assert (child["parent_request_id"], child["case_number"]) == (parent["id"], parent["case_number"])
+    assert (child["case_title"], child["parent_request"]["id"]) == ("Case 7", parent["id"])
+    names = [
+        row["element_name"] for row in api.get(f"/tasks-by-case?case_number={parent['case_number']}").json()["data"]
+    ]
+    assert sorted(names) == ["Wait", "Wait too"]
+    # Nothing in the parent waits for it, so it does not end with it.
+    api.call("PUT", f"/requests/{parent['id']}", json={"status": "CANCELED"})
+    assert request_of(api, child["id"])["status"] == "ACTIVE"
+    for said in ({"request_id": "x"}, {}, "x"):
+        assert started(api, inner, {"_parent": said})["parent_request"] is None
+    path = f"/process_events/{inner}?event=node_1"
+    assert api.call("POST", path, json={"_parent": {"request_id": 999}}).status_code == 500

@@ -226,7 +226,7 @@ class Engine:
                 self.close(token)
         request.arrived.clear()
         for child in request.children:
-            if child.status in {"ACTIVE", "ERROR"}:
+            if child.parent_token is not None and child.status in {"ACTIVE", "ERROR"}:
                 self.terminate(child)
 
     def retry(self, request: ProcessRequest) -> list[str]:

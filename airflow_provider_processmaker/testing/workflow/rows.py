@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_processmaker.testing.phpdata import is_numeric
 from airflow_provider_processmaker.testing.workflow import bpmn, titles
 from airflow_provider_processmaker.testing.workflow.tables import ProcessRequest, Token
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.workflow.bpmn import Node
     from airflow_provider_processmaker.testing.workflow.engine import Engine
-    from airflow_provider_processmaker.testing.workflow.tables import Process
+    from airflow_provider_processmaker.testing.workflow.tables import Process, Workflow
 
 _DUE_HOURS = 72
 # A task is at risk when so much of its time has gone by.
@@ -48,7 +49,8 @@ def new_request(
     """
     workflow = engine.workflow
     request_id = workflow.requests.next_id()
-    if parent is None:
+    above = parent.request if parent is not None else _named_parent(workflow, data)
+    if above is None:
         workflow.last_case += 1
     now = engine.iso()
     fresh: dict[str, Any] = {
@@ -67,20 +69,32 @@ def new_request(
         "updated_at": now,
         "created_at": now,
         "id": request_id,
-        "case_number": workflow.last_case if parent is None else parent.request.case_number,
+        "case_number": workflow.last_case if above is None else above.case_number,
     }
     columns = {**dict.fromkeys(_LATER), **fresh}
     request = ProcessRequest(request_id, process, process.version, columns, data, node)
     request.fresh = set(fresh)
+    if above is not None:
+        request.update(parent_request_id=above.id)
+        above.children.append(request)
     if parent is not None:
         parent.columns["subprocess_request_id"] = request_id
         request.parent_token = parent
-        collaboration = parent.request.columns["process_collaboration_id"]
-        request.update(parent_request_id=parent.request.id, process_collaboration_id=collaboration)
-        parent.request.children.append(request)
+        request.update(process_collaboration_id=parent.request.columns["process_collaboration_id"])
     titles.renew(workflow, request)
     request.snapshot = {name: columns[name] for name in fresh}
     return workflow.requests.add(request)
+
+
+def _named_parent(workflow: Workflow, data: dict[str, Any]) -> ProcessRequest | None:
+    """
+    Data may say themselves of which request the new one is a part: ``_parent`` with a ``request_id``.
+
+    One that is not there is an error of PHP's, which looks for the title and the number of its case.
+    """
+    said = data.get("_parent")
+    number = said.get("request_id") if isinstance(said, dict) else None
+    return workflow.requests.rows[int(float(str(number)))] if is_numeric(number) else None
 
 
 def new_token(engine: Engine, request: ProcessRequest, node: Node, status: str = "ACTIVE") -> Token:

@@ -73,20 +73,22 @@ def request(row: ProcessRequest, *, alternative: bool = True) -> Json:
     return shown
 
 
-def started(row: ProcessRequest) -> Json:
+def started(state: State, row: ProcessRequest) -> Json:
     """
     A request as the answer to its start shows it: the columns that were set so far, and what the engine had to look up.
 
+    :param state: the server's data.
     :param row: the request.
     """
     shown: Json = {name: row.columns[name] for name in row.fresh if name in row.columns}
+    above = state.workflow.requests.get(row.parent_request_id or 0)
     shown["process"] = process(row.process)
     shown["process_version"] = version(row.version)
     if "process_version.process" in row.fresh:
         shown["process_version"]["process"] = process(row.process)
     if "process_version.manager" in row.fresh:
         shown["process_version"]["manager"] = None
-    shown["parent_request"] = None
+    shown["parent_request"] = above and request(above)
     if row.columns["process_collaboration_id"] is not None:
         shown["collaboration"] = None
     return {**shown, "process_version_alternative": row.version.columns["alternative"]}

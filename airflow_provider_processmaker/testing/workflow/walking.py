@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.testing.workflow import bpmn, rows
 from airflow_provider_processmaker.testing.workflow.assignment import EngineError, assign, check_mail
@@ -93,7 +94,8 @@ def _catch(engine: Engine, request: ProcessRequest, node: Node) -> None:
 
 def _throw(engine: Engine, request: ProcessRequest, node: Node) -> None:
     for signal in node.signals:
-        engine.throw_signal(signal, request.data, request.user_id)
+        payload = {key: value for key, value in request.data.items() if not key.startswith("_")}
+        engine.throw_signal(signal, payload, request.user_id)
 
 
 def _end(engine: Engine, request: ProcessRequest, node: Node) -> None:
@@ -154,4 +156,16 @@ def _call(engine: Engine, request: ProcessRequest, node: Node) -> None:
         request.update(process_collaboration_id=engine.workflow.last_collaboration)
     token: Token = rows.new_token(engine, request, node)
     _waits(request)
-    engine.start(process, start, dict(request.data), request.user_id, parent=token)
+    engine.start(process, start, {**request.data, "_parent": _caller(request, node)}, request.user_id, parent=token)
+
+
+def _caller(request: ProcessRequest, node: Node) -> dict[str, Any]:
+    """What the data of a subprocess say of where it was called; of all that shows data only its tasks show it."""
+    caller = {"process_id": request.process.id, "request_id": request.id, "node_id": node.id}
+    config = node.attributes.get("config")
+    if not config:
+        return caller
+    try:
+        return {**caller, "config": json.loads(config)}
+    except ValueError:
+        return {**caller, "config": None}
