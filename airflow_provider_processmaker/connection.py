@@ -91,7 +91,10 @@ FIELDS: tuple[Field, ...] = (
         name="headers",
         label="Extra Headers",
         kind="object",
-        help='JSON object of headers for every call, as a gateway may want: {"X-Gateway-Key": "..."}.',
+        help=(
+            'JSON object of headers for every call, as a gateway may want: {"X-Gateway-Key": "..."}. '
+            "Airflow's REST API shows them to people who may read connections."
+        ),
         secret=True,
         placeholder='{"X-Gateway-Key": "..."}',
     ),

@@ -147,6 +147,16 @@ def test_airflow_masks_what_is_secret() -> None:
     assert {name for name, value in shown.items() if value == "***"} == secret - {"headers"}
 
 
+def test_airflow_shows_headers_but_for_names_that_look_secret() -> None:
+    """As the field's help and the page on the connection say."""
+    from airflow.sdk.log import redact
+
+    headers = {"Authorization": "hidden", "X-Gateway-Key": "visible"}
+    assert redact({"headers": headers}) == {"headers": {**headers, "Authorization": "***"}}
+    assert redact({"headers": json.dumps(headers)}) == {"headers": json.dumps(headers)}
+    assert "REST API" in EXTRA_FIELDS["headers"].help
+
+
 EVERYTHING: dict[str, Any] = {
     **CLIENT,
     "verify_tls": False,
@@ -159,8 +169,15 @@ EVERYTHING: dict[str, Any] = {
     "read_timeout": 90,
     "max_retries": 0,
     "page_size": 250,
+    "look_ahead": 7,
 }
 ODD = "@/:%+#?& =;é日😀'\"\\"
+
+
+def test_every_field_is_tried() -> None:
+    """In the stored forms below; a token and a login exclude each other."""
+    assert {*EVERYTHING, "access_token"} == set(EXTRA_FIELDS)
+    assert [name for name, value in EVERYTHING.items() if value == EXTRA_FIELDS[name].default] == []
 
 
 @pytest.mark.parametrize(
