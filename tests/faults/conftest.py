@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _ASKED = "PROCESSMAKER_TEST_FAULTS"
+_WHY = f"needs PostgreSQL (apt-get install postgresql) and minutes: set {_ASKED}=1"
 _FAILED = pytest.StashKey[bool]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What needs the rig runs in one process, and only if somebody asks for it."""
-    asked = pytest.mark.skipif(not os.environ.get(_ASKED), reason=f"takes minutes: set {_ASKED}=1")
+    asked = pytest.mark.skipif(not os.environ.get(_ASKED), reason=_WHY)
     for item in items:
         if _HERE in item.path.parents and "rig" in getattr(item, "fixturenames", ()):
             for mark in (pytest.mark.faults, pytest.mark.airflow, pytest.mark.xdist_group("standalone"), asked):
