@@ -309,7 +309,7 @@ VERBS: dict[str, tuple[Callable[[ProcessMakerClient], Any], str, type[ProcessMak
 #: An empty list is a list, and a server that starts nothing.
 FITTING = {("[]", verb) for verb in ("iter_records", "start_event", "get_requests", "a look before the start")}
 #: Known and not mended yet: the error does not name the server, or says nothing of what to do.
-UNTOLD = {"count", "iter_records", "start_event", "get_requests", "statuses", "a look before the start"}
+UNTOLD = {"iter_records", "start_event", "get_requests", "statuses", "a look before the start"}
 
 
 def path_of(call: str) -> str:

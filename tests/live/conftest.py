@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -36,20 +37,17 @@ def server_settings(request: pytest.FixtureRequest) -> Iterator[Target]:
         connection = os.environ.get(VARIABLE)
         if not connection:
             pytest.skip(f"needs a real ProcessMaker: an Airflow connection (URI or JSON) to it in {VARIABLE}")
-        target = Target(settings_of(connection))
-        yield target
-        in_the_end(target)
-        target.close()
+        with contextlib.closing(Target(settings_of(connection))) as target:
+            yield target
+            in_the_end(target)
         return
-    with ProcessMakerServer(users=30) as server:
-        target = Target(settings_of(server.conn_uri))
+    with ProcessMakerServer(users=30) as server, contextlib.closing(Target(settings_of(server.conn_uri))) as target:
         before = everything(target)
         yield target
         in_the_end(target)
         # Here nobody else makes anything, so that also what was not told of before shows.
         assert everything(target) == before, "something was left behind"
         assert server.token_calls <= MOST_TOKEN_CALLS
-        target.close()
 
 
 @pytest.fixture

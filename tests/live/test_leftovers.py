@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,9 +25,8 @@ def server() -> Iterator[ProcessMakerServer]:
 @pytest.fixture
 def failing(server: ProcessMakerServer) -> Iterator[Target]:
     """Its administrator; on the server are the faults that a test adds."""
-    made = Target(settings_of(server.conn_uri))
-    yield made
-    made.close()
+    with contextlib.closing(Target(settings_of(server.conn_uri))) as made:
+        yield made
 
 
 MAKE: dict[str, tuple[str, Callable[[Target], Any]]] = {
