@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from airflow_provider_processmaker.testing import errors, media, oauth
+from airflow_provider_processmaker.testing import errors, media, metrics, oauth
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.pages import login_page
 from airflow_provider_processmaker.testing.routes import BINDERS, router
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.state import State
     from airflow_provider_processmaker.testing.throttle import Throttle
 
+# Whose tag says when a process was last changed, see the real server's etag_tables.
+_TAGGED_BY_PROCESSES = frozenset({f"{API}/start_processes"})
 # What nginx, in front of the real server, reads of a request's first line.
 _LONGEST_LINE = 8192
 
@@ -65,7 +69,7 @@ class Dispatcher:
             try:
                 # What was to happen by now has happened, whoever looks; and what takes no time is done with the answer.
                 self.state.engine.run_due()
-                return media.too_large(request) or self._route(request, path)
+                return _foreign(request) or media.too_large(request) or self._route(request, path)
             except Exception as error:  # noqa: BLE001 - an uncaught error is a 500; the log of calls keeps it
                 request.error = error
                 return errors.rendered(request, 500, "Server Error")
@@ -101,6 +105,8 @@ class Dispatcher:
             return _options(allowed)
         if request.method not in {"GET", "HEAD"}:
             return errors.method_not_allowed(request, path.lstrip("/"), allowed)
+        if path == "/metrics":
+            return metrics.show()
         if path == "/login":
             return Response.html(login_page())
         if path == "/oauth/clients":
@@ -124,7 +130,16 @@ class Dispatcher:
         if user is None:
             return errors.unauthenticated(request)
         request.user = user
-        return _with_etag(request, self._run(request, route, parts))
+        tag = self._known_tag(request, path)
+        response = Response() if tag is not None and _is_known(request, tag) else self._run(request, route, parts)
+        return _with_etag(request, response, tag)
+
+    def _known_tag(self, request: Request, path: str) -> str | None:
+        """A tag that is not made of the answer, so that an answer that has changed may have the old one."""
+        if path not in _TAGGED_BY_PROCESSES or request.method not in {"GET", "HEAD"}:
+            return None
+        changes = (row.columns["updated_at"] for row in self.state.workflow.processes)
+        return _tag(request, max(changes, default="").encode())
 
     def _run(self, request: Request, route: Route | None, parts: dict[str, str]) -> Response:
         if route is None or not self._bind(request, parts):
@@ -153,16 +168,32 @@ def _options(allowed: list[str]) -> Response:
     return response
 
 
-def _with_etag(request: Request, response: Response) -> Response:
-    if request.method not in {"GET", "HEAD"} or response.status not in {200, 204, 206}:
+def _foreign(request: Request) -> Response | None:
+    """The answer to a proxy that names a host outside the server's own domain, which comes before all others."""
+    host = request.headers.get("x-forwarded-host")
+    own = re.escape(urlsplit(request.base_url).hostname or "")
+    if host is None or re.fullmatch(rf"(.+\.)?{own}", host):
+        return None
+    return errors.rendered(request, 400, "Invalid Host Header")
+
+
+def _tag(request: Request, content: bytes) -> str:
+    return hashlib.md5(str(request.user.id).encode() + content, usedforsecurity=False).hexdigest()
+
+
+def _is_known(request: Request, tag: str) -> bool:
+    known = request.headers.get("if-none-match", "").split(",")
+    return tag in {text.strip().removeprefix("W/").strip('"') for text in known}
+
+
+def _with_etag(request: Request, response: Response, tag: str | None) -> Response:
+    if tag is None and (request.method not in {"GET", "HEAD"} or response.status not in {200, 204, 206}):
         return response
     if request.method == "HEAD":
         # The body is gone by the time the tag is made, so all HEAD answers to one user have one tag.
         response.body = b""
-    content = str(request.user.id).encode() + response.body
-    tag = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    known = {text.strip().removeprefix("W/").strip('"') for text in request.headers.get("if-none-match", "").split(",")}
-    if tag in known:
+    tag = tag or _tag(request, response.body)
+    if _is_known(request, tag):
         response = Response(304)
     response.headers["ETag"] = f'"{tag}"'
     return response

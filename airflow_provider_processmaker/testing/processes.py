@@ -9,7 +9,7 @@ from airflow_provider_processmaker.testing import lists, pmql, validation
 from airflow_provider_processmaker.testing.http import Abort, Response
 from airflow_provider_processmaker.testing.request_queries import reader
 from airflow_provider_processmaker.testing.routing import Route
-from airflow_provider_processmaker.testing.workflow import bpmn, policies, saving, views
+from airflow_provider_processmaker.testing.workflow import bpmn, diagrams, policies, saving, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -152,7 +152,7 @@ def start_list(request: Request) -> Response:
     """
     plain = request.text("without_event_definitions") == "true"
     rows = [row for row in request.state.workflow.processes if row.status == "ACTIVE"]
-    rows = [row for row in rows if _category(request, row).get("status") == "ACTIVE"]
+    rows = [row for row in rows if _category(request, row).get("status") == "ACTIVE" and not row.columns["warnings"]]
     rows = queried(request, _filtered(request, rows), {"error": "PMQL error"})
     shown = []
     for row in lists.ordered_rows(request, rows, "name", COLUMNS, lambda row: row.columns):
@@ -193,12 +193,12 @@ def _rules(request: Request, existing: Process | None) -> dict[str, Sequence[Cal
 
 def store(request: Request) -> Response:
     """
-    ``POST /processes``.
+    ``POST /processes``: without a diagram it gets one with a start event.
 
     :param request: the call.
     """
     validation.validate(request.input, _rules(request, None))
-    text = request.text("bpmn") or _EMPTY
+    text = request.text("bpmn") or diagrams.sequence(diagrams.start())
     try:
         row = saving.new_process(request.state, request.input, text, request.user.id)
     except bpmn.BpmnError as error:
@@ -213,23 +213,28 @@ def _bad_bpmn(error: bpmn.BpmnError) -> Abort:
 
 def update(request: Request) -> Response:
     """
-    ``PUT /processes/{process}``.
+    ``PUT /processes/{process}``: takes a diagram that is no BPMN too, and notes what is wrong with it.
 
     :param request: the call.
     """
     row: Process = request.bound["process"]
-    validation.validate(request.input, _rules(request, row))
+    rules = _rules(request, row)
+    if "name" not in request.input:
+        del rules["name"]
+    validation.validate(request.input, rules)
     changed = {name: request.input[name] for name in _FILLABLE if name in request.input}
     if request.input.get("process_category_id") is not None:
         changed["process_category_id"] = request.text("process_category_id")
     if request.input.get("status") is not None:
         changed["status"] = request.text("status")
     _grant(request, row)
-    row.columns.update(changed, updated_by=request.user.id)
+    row.columns.update(changed, updated_by=request.user.id, warnings=None)
+    text = request.text("bpmn") or None
     try:
-        saving.save(request.state, row, request.text("bpmn") or None)
-    except bpmn.BpmnError as error:
-        raise _bad_bpmn(error) from error
+        # What is no XML at all nobody catches.
+        saving.save(request.state, row, text)
+    except bpmn.SchemaError as error:
+        saving.save_with_warnings(request.state, row, str(text), error)
     shown = {**views.process(row), **views.process_details(row)}
     return Response.json({**shown, "category": _category(request, row)})
 
@@ -294,11 +299,6 @@ def export(request: Request) -> Response:
     return Response.json({"url": f"{request.base_url}/processes/{row.id}/download/{secrets.token_hex(20)}"})
 
 
-_EMPTY = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<bpmn:definitions xmlns:bpmn="http://www.omg.org/spec/BPMN/20100524/MODEL">'
-    '<bpmn:process id="ProcessId" name="ProcessName" isExecutable="true" /></bpmn:definitions>'
-)
 _EXEMPT = frozenset({"bpmn", "svg", "case_title"})
 _ONE = "/processes/{process}"
 

@@ -165,11 +165,24 @@ def ordered(request: Request, rows: list[ProcessRequest], default: str = "name")
     """
     Sort; rows that are equal keep their order.
 
+    A dot in the column is a path in JSON, so there is no order by the columns of other tables.
+
     :param request: carries ``order_by`` and ``order_direction``.
     :param rows: what to sort.
     :param default: the column when none is named.
     """
+    column, _, path = request.text("order_by").partition(".")
+    if path:
+        if column != "data":
+            raise lists.QueryError(f"Unknown column '{column}'")
+        return sorted(rows, key=lambda row: _json_key(row, path.split(".")), reverse=lists.descending(request))
     return lists.ordered_rows(request, rows, default, COLUMNS, lambda row: row.columns)
+
+
+def _json_key(row: ProcessRequest, keys: list[str]) -> tuple[bool, str]:
+    # Texts in JSON are ordered by their bytes, numbers by their digits; what is not there comes first.
+    text = pmql.json_text(row.data, keys)
+    return text is not None, text or ""
 
 
 def advanced(request: Request, rows: list[ProcessRequest]) -> list[ProcessRequest]:

@@ -25,7 +25,7 @@ _FILLABLE = ("title", "description", "type", "config", "computed", "watchers", "
 
 def index(request: Request) -> Response:
     """
-    ``GET /screens``.
+    ``GET /screens``: like all that only reads them, without a permission.
 
     :param request: the call.
     """
@@ -114,9 +114,9 @@ def destroy(request: Request) -> Response:
 
 
 ROUTES = [
-    Route("GET", "/screens", index, "view-screens"),
+    Route("GET", "/screens", index),
     Route("POST", "/screens", store, "create-screens"),
-    Route("GET", "/screens/{screen}", show, "view-screens"),
+    Route("GET", "/screens/{screen}", show),
     Route("PUT", "/screens/{screen}", update, "edit-screens"),
     Route("DELETE", "/screens/{screen}", destroy, "delete-screens"),
 ]

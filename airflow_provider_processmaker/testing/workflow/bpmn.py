@@ -37,6 +37,10 @@ class BpmnError(ValueError):
     """The text is no process that could run."""
 
 
+class SchemaError(BpmnError):
+    """The text is XML, but not BPMN."""
+
+
 @dataclass(frozen=True)
 class Flow:
     """A sequence flow."""
@@ -191,7 +195,7 @@ def parse(text: str) -> Definition:
     except ET.ParseError as error:
         raise BpmnError(f"DOMDocument::loadXML(): {error} in Entity, line: {error.position[0]}") from error
     if root.tag != f"{{{_BPMN}}}definitions":
-        raise BpmnError(
+        raise SchemaError(
             f"DOMDocument::schemaValidate(): Element '{_tag(root)}': "
             "No matching global declaration available for the validation root."
         )

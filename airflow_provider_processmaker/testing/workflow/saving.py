@@ -56,6 +56,21 @@ def new_process(state: State, values: dict[str, Any], text: str, user_id: int | 
     return process
 
 
+def save_with_warnings(state: State, process: Process, text: str, error: bpmn.SchemaError) -> None:
+    """
+    Save a process with a diagram that nothing can run: what is wrong with it becomes its warnings.
+
+    :param state: the server's data.
+    :param process: changed.
+    :param text: its new diagram.
+    :param error: what is wrong.
+    """
+    words = str(error).removeprefix("DOMDocument::schemaValidate(): ")
+    process.columns["warnings"] = [{"title": "Schema Validation", "text": words}]
+    process.bpmn, process.definition = text, bpmn.Definition("", "", {}, {}, {})
+    save(state, process)
+
+
 def save(state: State, process: Process, text: str | None = None) -> None:
     """
     Save a process as a new version.
