@@ -55,6 +55,9 @@ def index(request: Request) -> Response:
     if "status" in request.input:
         status = lists.fold(request.text("status"))
         rows = [row for row in rows if lists.fold(row["status"]) == status]
+    if "mention_username" in request.input:
+        begins = lists.like(f"{request.text('mention_username')}%")
+        rows = [row for row in rows if begins(row["username"])]
     return lists.plain_list(request, lists.ordered(request, rows, "username", _columns(request)), user_json)
 
 
