@@ -161,18 +161,20 @@ class Process:
         *,
         on_token: Callable[[Token], None] | None = None,
         timing: Timing | None = None,
+        clock: Callable[[], float] | None = None,
         **changes: Any,
     ) -> None:
         self.settings = settings_of(server, **changes)
         transport: Any = Transport(server, self.settings)
-        self.grants = Grants(transport, clock=server.clock.now)
+        clock = clock or server.clock.now
+        self.grants = Grants(transport, clock=clock)
         self.tokens = GrantTokens(
             self.settings,
             store,
             password_grant=self.grants.by_password,
             refresh_grant=self.grants.by_refresh_token,
             timing=timing,
-            clock=server.clock.now,
+            clock=clock,
         )
         self.session = ApiSession(transport, self.tokens, on_token=on_token)
 

@@ -7,11 +7,14 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_processmaker.client import FileStore, LoginError, ProcessMakerClient, Settings
+from airflow_provider_processmaker.client.token_store import login_of
 from airflow_provider_processmaker.testing import ProcessMakerServer
 from airflow_provider_processmaker.testing.state import hash_password
 
@@ -79,6 +82,15 @@ def all_done(reports: list[dict[str, Any]]) -> bool:
     return True
 
 
+def one_call(server: ProcessMakerServer, folder: Path, skew: float = 0, **changes: Any) -> int:
+    """Call a server from this process, which does not remember tokens; how many token calls that took."""
+    server.reset_calls()
+    settings = Settings(**settings_of(server, **changes))
+    with ProcessMakerClient(settings, token_store=FileStore(folder), clock=lambda: time.time() + skew) as client:
+        client.get("groups", {"per_page": 1})
+    return server.token_calls
+
+
 @pytest.fixture
 def server() -> Iterator[ProcessMakerServer]:
     with ProcessMakerServer(users=5) as started:
@@ -108,7 +120,7 @@ def test_without_a_shared_folder_each_logs_in(server: ProcessMakerServer) -> Non
 
 def test_at_the_moment_of_expiry_there_is_one_refresh(tmp_path: Path) -> None:
     with short_lived(600) as server:
-        assert all_done(swarm(server, tmp_path, processes=1))
+        one_call(server, tmp_path)
         server.user("admin").password = hash_password("not the one that they know")  # only the refresh token can help
         server.clock.advance(601)
 
@@ -117,15 +129,67 @@ def test_at_the_moment_of_expiry_there_is_one_refresh(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["8", "9"])
-def test_a_refused_refresh_token_costs_one_call_more(tmp_path: Path, spelling: str) -> None:
+@pytest.mark.parametrize("reason", ["revoked", "expired", "garbage"])
+def test_a_refused_refresh_token_costs_one_call_more(tmp_path: Path, reason: str, spelling: str) -> None:
     with short_lived(600, oauth_errors=spelling) as server:
-        assert all_done(swarm(server, tmp_path, processes=1))
-        server.revoke_all_tokens(refresh=True)
-        server.clock.advance(601)
+        one_call(server, tmp_path)
+        spoil(server, tmp_path, reason)
 
-        assert all_done(swarm(server, tmp_path, skew=[601]))
-        statuses = [call.status for call in server.calls if call.path == "/oauth/token"]
-        assert statuses == [{"8": 401, "9": 400}[spelling], 200]
+        assert all_done(swarm(server, tmp_path, processes=20, skew=[601]))
+        assert token_statuses(server) == [{"8": 401, "9": 400}[spelling], 200]
+
+
+def spoil(server: ProcessMakerServer, folder: Path, reason: str) -> None:
+    """Let the access token be past its end and the refresh token be of no use."""
+    if reason == "garbage":
+        store, login = FileStore(folder), login_of(Settings(**settings_of(server)))
+        token = store.load(login)
+        assert token is not None
+        store.save(login, replace(token, refresh_token="no-refresh-token"))
+    elif reason == "expired":
+        server.expire_tokens(refresh=True)
+    else:
+        server.revoke_all_tokens(refresh=True)
+    server.clock.advance(601)
+
+
+def token_statuses(server: ProcessMakerServer) -> list[int | None]:
+    """What the token endpoint answered."""
+    return [call.status for call in server.calls if call.path == "/oauth/token"]
+
+
+def test_a_refused_refresh_token_and_a_refused_password_cost_one_call_each(tmp_path: Path) -> None:
+    with short_lived(600) as server:
+        one_call(server, tmp_path)
+        spoil(server, tmp_path, "revoked")
+        server.user("admin").password = hash_password("set by someone else")
+
+        reports = swarm(server, tmp_path, processes=40, skew=[601])
+
+        assert {report["errors"][0][0] for report in reports} == {"LoginError"}
+        assert token_statuses(server) == [401, 400]
+
+
+def test_a_dead_token_and_a_refused_password_cost_one_call_each(server: ProcessMakerServer, tmp_path: Path) -> None:
+    one_call(server, tmp_path)
+    server.revoke_all_tokens()
+    server.user("admin").password = hash_password("set by someone else")
+
+    with pytest.raises(LoginError):
+        one_call(server, tmp_path)
+    reports = swarm(server, tmp_path, processes=40)
+
+    assert {report["errors"][0][0] for report in reports} == {"LoginError"}
+    assert server.calls == [], "neither the dead token nor the password is tried again"
+
+
+def test_a_token_that_is_revoked_right_after_it_was_issued(server: ProcessMakerServer, tmp_path: Path) -> None:
+    """Another process got it, and another one had it accepted."""
+    one_call(server, tmp_path)
+    server.revoke_all_tokens()
+
+    assert all_done(swarm(server, tmp_path, processes=8))
+    assert server.token_calls == 1
 
 
 def test_a_token_revoked_under_running_calls_is_replaced_once(server: ProcessMakerServer, tmp_path: Path) -> None:
@@ -158,15 +222,14 @@ def wait_for_calls(server: ProcessMakerServer, count: int) -> None:
 
 
 def test_a_path_that_answers_401_to_everyone_costs_no_login(server: ProcessMakerServer, tmp_path: Path) -> None:
-    assert all_done(swarm(server, tmp_path, processes=1))
+    one_call(server, tmp_path)
 
     reports = swarm(server, tmp_path, processes=20, endpoint="/api/1.2/users")
 
     assert {error[0] for report in reports for error in report["errors"]} == {"UnauthenticatedError"}
     assert all("not part of the API" in report["errors"][0][1] for report in reports)
     assert server.token_calls == 0
-    assert all_done(swarm(server, tmp_path, processes=1))
-    assert server.token_calls == 0  # and the token was kept
+    assert one_call(server, tmp_path) == 0  # and the token was kept
 
 
 def test_wrong_credentials_are_tried_once_a_window(server: ProcessMakerServer, tmp_path: Path) -> None:
@@ -180,7 +243,7 @@ def test_wrong_credentials_are_tried_once_a_window(server: ProcessMakerServer, t
     assert all("refuses the user name or the password" in text for _, text, _ in errors)
 
     # The corrected connection works at once; the wrong one is asked again when its window is over.
-    assert all_done(swarm(server, tmp_path, processes=1))
+    assert one_call(server, tmp_path) == 1
     swarm(server, tmp_path, processes=5, settings=wrong, brake=0)
     assert server.token_calls == 5
 
@@ -193,15 +256,13 @@ def test_different_credentials_never_share_a_token(server: ProcessMakerServer, t
     assert all_done(swarm(server, tmp_path, processes=3, settings=bob))
     assert server.token_calls == 1
 
-    # Another path or time-out is the same login.
-    same = settings_of(server, read_timeout=20, base_url=f"{server.url}/api/1.0", page_size=7)
-    assert all_done(swarm(server, tmp_path, processes=3, settings=same))
-    assert server.token_calls == 0
+    # Another time-out is the same login; see test_sharing.py for all the fields.
+    assert one_call(server, tmp_path, read_timeout=20, page_size=7) == 0
 
     # A password or secret that is no longer right does not find the token that the right one bought.
     for change in ({"password": "wrong-pass1!"}, {"client_secret": "wrong"}):
-        reports = swarm(server, tmp_path, processes=1, settings=settings_of(server, **change))
-        assert reports[0]["errors"][0][0] == "LoginError"
+        with pytest.raises(LoginError):
+            one_call(server, tmp_path, **change)
 
 
 def test_one_waiter_sits_out_a_429_for_all(server: ProcessMakerServer, tmp_path: Path) -> None:
@@ -210,8 +271,18 @@ def test_one_waiter_sits_out_a_429_for_all(server: ProcessMakerServer, tmp_path:
     started = time.monotonic()
     assert all_done(swarm(server, tmp_path, processes=30))
 
-    assert [call.status for call in server.calls if call.path == "/oauth/token"] == [429, 200]
+    assert token_statuses(server) == [429, 200]
     assert time.monotonic() - started >= 2
+
+
+def test_a_429_that_is_not_waited_for_is_met_once(server: ProcessMakerServer, tmp_path: Path) -> None:
+    server.faults.add(method="POST", path="/oauth/token", status=429, headers={"Retry-After": "600"}, times=None)
+
+    reports = swarm(server, tmp_path, processes=30)
+
+    errors = [report["errors"][0] for report in reports]
+    assert {(name, retryable) for name, _, retryable in errors} == {("RateLimitedError", True)}
+    assert token_statuses(server) == [429]
 
 
 def test_a_hundred_machines_behind_one_address_spread_over_the_windows(tmp_path: Path) -> None:
@@ -237,11 +308,11 @@ def test_where_the_waits_do_not_suffice_the_error_can_be_retried(tmp_path: Path)
         assert sum(report["done"] for report in reports) == 100 - len(errors) >= 30
 
 
-@pytest.mark.parametrize("skew", [3600, -3600])
-def test_clocks_that_are_an_hour_off(tmp_path: Path, skew: int) -> None:
-    """Processes whose clocks jump: a token looks old or young to some, and all calls succeed."""
+@pytest.mark.parametrize("first", [0, -3600])
+def test_clocks_that_are_an_hour_apart(tmp_path: Path, first: int) -> None:
+    """Who is ahead finds the token old and renews it for all; who is behind finds it young, and it is."""
     with short_lived(600) as server:
-        reports = swarm(server, tmp_path, processes=20, calls=3, skew=[0, skew])
-
-        assert all_done(reports)
-        assert server.token_calls <= 20
+        assert one_call(server, tmp_path, skew=first) == 1
+        assert all_done(swarm(server, tmp_path, processes=20, skew=[first + 3600]))
+        assert server.token_calls == 1
+        assert one_call(server, tmp_path, skew=first) == one_call(server, tmp_path, skew=first + 3600) == 0
