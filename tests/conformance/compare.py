@@ -7,6 +7,7 @@ where the totals of two lists differ, the numbers of ours must agree with each o
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Headers that a client may look at. One that the real server sends and we do not, or the other way, is a difference.
 _HEADERS = (
     "content-type", "cache-control", "pragma", "allow", "location", "etag", "retry-after", "www-authenticate",
+    "content-disposition", "accept-ranges", "content-range",
     "x-tenant-id", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
 )  # fmt: skip
 _NUMBERS = frozenset({"retry-after", "x-ratelimit-reset"})
@@ -44,7 +46,7 @@ _OPAQUE = {
 # What the recorder put in place of a file's path.
 _PATH = re.compile(r"<server-path>|/[\w./-]+\.php")
 # What follows from the number of rows.
-_SIZES = frozenset({"total", "total_pages", "last_page", "links"})
+_SIZES = frozenset({"total", "total_pages", "last_page", "lastPage", "links"})
 # This too, where all rows are on one page.
 _ALL_ROWS = frozenset({"count", "to"})
 _CUT = re.compile(r"\.\.\.trimmed \d+ more of (\d+)")
@@ -101,8 +103,12 @@ def _body_differences(recorded: Mapping[str, Any], body: bytes) -> Iterator[str]
             # A long body was kept as text, and cut.
             yield from _cut_differences(theirs, ours)
             return
-        yield from _value_differences("body", theirs, ours, recorded.get("body_trimmed_to"))
-    elif kind == "text":
+        yield from value_differences("body", theirs, ours, recorded.get("body_trimmed_to"))
+    elif kind == "base64":
+        yield from _byte_differences(base64.b64decode(recorded["body"]), body, "body_trimmed_to" in recorded)
+    elif kind != "text":
+        yield f"body: {kind!r} is no kind of body that is compared"
+    else:
         yield from _page_differences(recorded["body"], body.decode("utf-8", "replace"), "body_trimmed_to" in recorded)
 
 
@@ -115,7 +121,7 @@ def _cut_differences(theirs: str, ours: Any) -> Iterator[str]:
         if key not in ours:
             yield f"body: {key!r} is missing"
         else:
-            yield from _value_differences(f"body.{key}", value, ours[key])
+            yield from value_differences(f"body.{key}", value, ours[key])
 
 
 def members(text: str) -> Iterator[tuple[str, Any]]:
@@ -133,6 +139,11 @@ def members(text: str) -> Iterator[tuple[str, Any]]:
         yield json.loads(match.group(1)), value
 
 
+def _byte_differences(theirs: bytes, ours: bytes, trimmed: bool) -> Iterator[str]:
+    if theirs != (ours[: len(theirs)] if trimmed else ours):
+        yield f"bytes: {len(ours)} that begin with {ours[:40]!r} instead of {len(theirs)} with {theirs[:40]!r}"
+
+
 def _page_differences(theirs: str, ours: str, trimmed: bool) -> Iterator[str]:
     if trimmed:
         # Of a page that was cut, the part up to its title; what follows is style. Of other texts, what is there.
@@ -142,7 +153,15 @@ def _page_differences(theirs: str, ours: str, trimmed: bool) -> Iterator[str]:
         yield f"page: {ours[:300]!r} instead of {theirs[:300]!r}"
 
 
-def _value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None = None) -> Iterator[str]:
+def value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None = None) -> Iterator[str]:
+    """
+    What tells a value from the recorded one.
+
+    :param where: its place; the last part is its name.
+    :param theirs: the recorded value.
+    :param ours: ours.
+    :param trimmed: how many rows the recorder kept of lists.
+    """
     if isinstance(theirs, dict) and isinstance(ours, dict):
         if _total(theirs) != _total(ours) and _total(theirs) is not None:
             yield from _wrong_sums(where, ours)
@@ -154,7 +173,7 @@ def _value_differences(where: str, theirs: Any, ours: Any, trimmed: int | None =
             elif key not in theirs:
                 yield f"{where}: {key!r} is one too many"
             else:
-                yield from _value_differences(f"{where}.{key}", theirs[key], ours[key], trimmed)
+                yield from value_differences(f"{where}.{key}", theirs[key], ours[key], trimmed)
     elif isinstance(theirs, list) and isinstance(ours, list):
         yield from _list_differences(where, theirs, ours, trimmed)
     elif _kind(_last(where), theirs) != _kind(_last(where), ours):
@@ -170,7 +189,7 @@ def _list_differences(where: str, theirs: list[Any], ours: list[Any], trimmed: i
     if len(ours) != len(theirs) and not (trimmed and len(theirs) == trimmed < len(ours)):
         yield f"{where}: {len(ours)} items instead of {len(theirs)}"
     for number, (their_item, our_item) in enumerate(zip(theirs, ours, strict=False)):
-        yield from _value_differences(f"{where}[{number}]", their_item, our_item)
+        yield from value_differences(f"{where}[{number}]", their_item, our_item)
 
 
 def _total(meta: Mapping[str, Any]) -> Any:
@@ -179,13 +198,20 @@ def _total(meta: Mapping[str, Any]) -> Any:
 
 def _wrong_sums(where: str, meta: Mapping[str, Any]) -> Iterator[str]:
     """Whether the numbers of a list's ``meta`` contradict each other."""
-    if _SIZES - meta.keys() - {"total_pages", "links"} or type(meta["total"]) is not int:
+    if _SIZES - meta.keys() - {"total_pages", "lastPage", "links"} or type(meta["total"]) is not int:
         yield f"{where}: sizes are missing"
         return
     pages = math.ceil(meta["total"] / meta["per_page"])
     links = meta.get("links") or [{"label": ""}, {"label": str(max(1, pages))}, {"label": ""}]
-    sums = (meta.get("total_pages", pages), meta["last_page"], links[-2]["label"])
-    if sums != (pages, max(1, pages), str(max(1, pages))):
+    if "lastPage" in meta:
+        # The other version of the API takes the rows of this page for all rows when it counts the pages.
+        last = math.ceil(meta["count"] / meta["per_page"])
+        sums: tuple[Any, ...] = (meta["total_pages"], meta["last_page"], meta["lastPage"])
+        right: tuple[Any, ...] = (last, max(1, pages), max(1, pages))
+    else:
+        sums = (meta.get("total_pages", pages), meta["last_page"], links[-2]["label"])
+        right = (pages, max(1, pages), str(max(1, pages)))
+    if sums != right:
         yield f"{where}: {sums} do not fit a total of {meta['total']}"
     if _is_only_page(meta) and any(meta.get(key) != meta["total"] for key in _ALL_ROWS):
         yield f"{where}: not all rows of the only page are counted"

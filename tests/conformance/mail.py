@@ -15,6 +15,7 @@ from airflow_provider_processmaker.testing.workflow.assignment import candidates
 
 if TYPE_CHECKING:
     from airflow_provider_processmaker.testing.state import State
+    from airflow_provider_processmaker.testing.workflow.tables import Process
 
     from .recordings import Recording
 
@@ -32,8 +33,17 @@ def prepare(state: State, recording: Recording) -> None:
     if recording.method == "GET" or recording.status >= 300 or not isinstance(body, dict):
         return
     process = state.workflow.processes.get(body.get("process_id") or 0)
-    if process is None or _FAILED in json.dumps(body):
-        return
+    if process is not None and _FAILED not in json.dumps(body):
+        silence(state, process)
+
+
+def silence(state: State, process: Process) -> None:
+    """
+    Let those want no mail who may get a task of a process.
+
+    :param state: our server's data.
+    :param process: the process.
+    """
     for node in process.version.definition.nodes.values():
         for user_id in candidates(state, node):
             user = state.users.get(user_id)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+INDEX = "INDEX.json"
 PROJECT = Path(__file__).resolve().parents[2]
+USUAL = PROJECT.parent / "shared" / "facts" / "recordings"
 
 
 def folder() -> Path:
     """The folder of recordings, whether it is there or not."""
     named = os.environ.get("PROCESSMAKER_RECORDINGS")
-    return Path(named) if named else PROJECT.parent / "shared" / "facts" / "recordings"
+    return Path(named) if named else USUAL
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Recording:
     @property
     def number(self) -> int:
         """The place in the order in which they were made; numbers that are missing were left out."""
-        return int(self.file[:3])
+        return int(self.file.partition("_")[0])
 
     @property
     def method(self) -> str:
@@ -52,14 +54,17 @@ class Recording:
 def all_recordings() -> list[Recording]:
     """All recordings in the order in which they were made."""
     recordings = []
-    for file in sorted(folder().glob("[0-9]*_*.json")):
+    # All but the index: a file that does not read as a recording is an error, not something to leave out.
+    for file in sorted(set(folder().glob("*.json")) - {folder() / INDEX}):
         content = json.loads(file.read_text())
         recordings.append(Recording(file.name, content["name"], content["request"], content["response"]))
     return recordings
 
 
 def index() -> dict[str, Any]:
-    """What ``INDEX.json`` says of tokens and clients."""
-    file = folder() / "INDEX.json"
-    loaded: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {"tokens": {}, "clients": {}}
-    return loaded
+    """What ``INDEX.json`` says of tokens and clients: the folder's own, or that of the usual folder."""
+    for place in (folder(), USUAL):
+        if (place / INDEX).is_file():
+            loaded: dict[str, Any] = json.loads((place / INDEX).read_text())
+            return loaded
+    return {"tokens": {}, "clients": {}}

@@ -66,6 +66,19 @@ TEXT = {
 }
 
 
+BYTES: dict[str, Any] = {
+    "status": 206,
+    "headers": {
+        "Content-Type": "image/x-tga",
+        "Content-Disposition": "attachment; filename=a.bin",
+        "Accept-Ranges": "bytes",
+        "Content-Range": "bytes 0-3/1024",
+    },
+    "body_kind": "base64",
+    "body": "AAEC/w==",
+}
+
+
 def found(mutated: dict[str, Any], recorded: dict[str, Any] = RECORDED) -> list[str]:
     body = mutated["body"]
     data = json.dumps(body).encode() if mutated["body_kind"] == "json" else str(body).encode()
@@ -157,6 +170,41 @@ def test_a_difference_is_found(name: str) -> None:
     response = copy.deepcopy(RECORDED)
     MUTATIONS[name](response)
     assert found(response) != []
+
+
+def bytes_found(data: bytes = b"\x00\x01\x02\xff", **headers: str) -> list[str]:
+    return differences(BYTES, 206, {**BYTES["headers"], **headers}, data)
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00\x01\x02", b"\x00\x01\x02\xfe", b"\x00\x01\x02\xff\x00", b"AAEC/w=="])
+def test_other_bytes_are_found(data: bytes) -> None:
+    assert bytes_found() == []
+    assert bytes_found(data) != []
+
+
+@pytest.mark.parametrize("name", ["Content-Disposition", "Accept-Ranges", "Content-Range"])
+def test_another_header_of_a_file_is_found(name: str) -> None:
+    assert bytes_found(**{name: "x"}) != []
+    headers = {key: value for key, value in BYTES["headers"].items() if key != name}
+    assert differences(BYTES, 206, headers, b"\x00\x01\x02\xff") != []
+    assert differences({**BYTES, "headers": headers}, 206, BYTES["headers"], b"\x00\x01\x02\xff") != []
+
+
+def test_a_kind_of_body_that_nobody_compares_is_found() -> None:
+    assert found({**TEXT, "body_kind": "text"}, {**TEXT, "body_kind": "xml"}) != []
+
+
+OTHER_META = {
+    "total": 3, "count": 2, "perPage": 2, "per_page": 2, "currentPage": 1, "current_page": 1, "lastPage": 2,
+    "last_page": 2, "total_pages": 1, "from": 1, "to": 2,
+}  # fmt: skip
+
+
+def test_the_pages_of_the_other_version_are_counted_its_way() -> None:
+    recorded = {"status": 200, "headers": {}, "body_kind": "json", "body": {"meta": {**OTHER_META, "total": 4}}}
+    assert found({**recorded, "body": {"meta": OTHER_META}}, recorded) == []
+    for name in ("total_pages", "last_page", "lastPage"):
+        assert found({**recorded, "body": {"meta": {**OTHER_META, name: 5}}}, recorded) != []
 
 
 STACK = "#0 <server-path>): ProcessMaker\\Job->run()\n#1 {main}"
