@@ -11,7 +11,6 @@ from airflow_provider_processmaker.testing.routing import Route
 from airflow_provider_processmaker.testing.workflow import policies, rows, views
 
 if TYPE_CHECKING:
-
     from airflow_provider_processmaker.testing.http import Request
     from airflow_provider_processmaker.testing.workflow.tables import Token
 
