@@ -3,120 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from jsonschema import Draft4Validator
 
 from airflow_provider_processmaker.testing import ProcessMakerServer
 from airflow_provider_processmaker.testing.routes import MODULES
 
-from .recordings import PROJECT, folder
+from . import description
+from .description import DESCRIPTION, FILE, problems
+from .recordings import all_recordings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-PLACES = [folder().parent / "openapi.json", PROJECT.parent / "shared" / "facts" / "openapi.json"]
-FILE = next((place for place in PLACES if place.is_file()), PLACES[0])
-DESCRIPTION: dict[str, Any] = json.loads(FILE.read_text()) if FILE.is_file() else {"paths": {}}
+    from .replay import Result
 
-# Where the real server answers with another status than it says: the recording or fact behind it.
-OTHER_STATUS = {
-    # Described as if reading created something; groups_show and users_show tell that reading is 200.
-    ("GET", "/environment_variables/{environment_variable_id}"): {200: "201"},
-    # users_tokens_create
-    ("POST", "/users/{user_id}/tokens"): {200: "201"},
-    # process_events_start
-    ("POST", "/process_events/{process_id}"): {201: "200"},
-    # message_event_trigger: 200 with an empty list
-    ("POST", "/requests/{process_request_id}/events/{event_id}"): {200: "204"},
-    # signals_create, signals_delete
-    ("POST", "/signals"): {200: "201"},
-    ("DELETE", "/signals/{signal_id}"): {201: "204"},
-    # Read in the source, not recorded.
-    ("PUT", "/task_assignments/{task_assignment}"): {200: "204"},
-    ("DELETE", "/task_assignments/{task_assignment}"): {204: "200"},
-}
-# Answers whose shape is another than described.
-OTHER_SHAPE = {
-    # users_tokens_create: {"accessToken": ..., "token": {...}} instead of the bare token
-    ("POST", "/users/{user_id}/tokens"),
-    # processes_bpmn: the text itself
-    ("GET", "/processes/{processId}/bpmn"),
-    # notifications_list: data is an object, described as text
-    ("GET", "/notifications"), ("POST", "/notifications"), ("GET", "/notifications/{notification_id}"),
-    # security_logs: meta and data are objects, described as lists
-    ("GET", "/security-logs"), ("GET", "/security-logs/{securityLog}"),
-}  # fmt: skip
-# Fields that differ in kind wherever they appear, with a recording that shows it.
-OTHER_KINDS = {
-    "id": "an integer, described as text in groups and memberships (groups_show)",
-    "group_id": "an integer, described as text (group_members_show)",
-    "member_id": "an integer, described as text (group_members_show)",
-    "force_change_password": "0 or 1, described as boolean (users_create)",
-    "user_id": "an integer, described as text (requests_show, tasks_show)",
-    "process_id": "an integer, described as text (requests_show, tasks_show)",
-    "process_request_id": "an integer, described as text (tasks_show)",
-    "model_id": "an integer, described as text (files_post_generic)",
-    "element_index": "an integer, described as text (tasks_show)",
-    "process_category_id": "text, described as an integer (processes_show)",
-    "script_category_id": "text, described as an integer (scripts_show)",
-    "eventDefinitions": "a list, described as an object (processes_show)",
-    "self_service_tasks": "a list where there are none, described as an object (processes_show)",
-    "signal_events": "a list, described as an object (processes_show)",
-    "manipulations": "a list where there are none, described as an object (files_show_ok)",
-    "responsive_images": "a list where there are none, described as an object (files_show_ok)",
-    "is_system": "0 or 1, described as boolean (signals_list)",
-    "computed": "null, described as a list (tasks_show_include)",
-    "watchers": "null, described as a list (tasks_show_include)",
-    "scopes": "a list, described as an object (users_tokens_create)",
-    "sort_order": 'empty or as it was sent, described as "asc" or "desc" (users_page_default, users_order_by_id_DESC)',
-}
-# Columns without a value are null, which the description never mentions (users_create); so is a user's meta.
-NULLABLE = frozenset({"string", "integer", "boolean"})
-
-
-def _loosened(schema: Any, name: str = "") -> Any:
-    """The schema with what is known to differ let through."""
-    if isinstance(schema, list):
-        return [_loosened(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if name in OTHER_KINDS:
-        return {}
-    result = {key: _loosened(value) for key, value in schema.items() if key not in {"properties", "nullable"}}
-    if "properties" in schema:
-        result["properties"] = {key: _loosened(value, key) for key, value in schema["properties"].items()}
-    if name and (result.get("type") in NULLABLE or name == "meta") and "type" in result:
-        result["type"] = [result["type"], "null"]
-        if "enum" in result:
-            result["enum"] = [*result["enum"], None]
-    return result
-
-
-def _validator(schema: dict[str, Any]) -> Draft4Validator:
-    return Draft4Validator({"allOf": [_loosened(schema)], "components": _loosened(DESCRIPTION["components"])})
-
-
-def problems(method: str, path: str, status: int, body: bytes) -> list[str]:
-    """What an answer has against its description."""
-    responses = DESCRIPTION["paths"][path][method.lower()]["responses"]
-    described = responses.get(OTHER_STATUS.get((method, path), {}).get(status, str(status)))
-    if described is None:
-        return [f"status {status} is not described, but {sorted(responses)}"]
-    if "$ref" in described:
-        described = DESCRIPTION["components"]["responses"][described["$ref"].rpartition("/")[2]]
-    schema = described.get("content", {}).get("application/json", {}).get("schema")
-    if schema is None or (method, path) in OTHER_SHAPE:
-        return []
-    if status == 204:
-        return [f"a body with status 204: {body!r}"] if body else []
-    if (method, path) == ("POST", "/group_members") and body == b"[]":
-        # group_members_create_duplicate
-        return []
-    return [f"{error.json_path}: {error.message}" for error in _validator(schema).iter_errors(json.loads(body))]
-
+    Answer = tuple[str, str, int, bytes]
 
 USER = {
     "username": "zoe",
@@ -318,16 +223,59 @@ def test_the_check_bites(answers: list[requests.Response]) -> None:
         assert problems("GET", "/users/{user_id}", 200, json.dumps({**user, name: value}).encode()) != []
 
 
-def test_no_line_of_the_list_is_stale(answers: list[requests.Response], monkeypatch: pytest.MonkeyPatch) -> None:
-    def bad_answers() -> int:
-        pairs = zip(CALLS, answers, strict=True)
-        return sum(bool(problems(call[0], call[1], answer.status_code, answer.content)) for call, answer in pairs)
+def _described(method: str, path: str) -> str | None:
+    """The path of the description that a real path is of, the one with the fewest names in it."""
+    fits = [
+        shape
+        for shape, item in DESCRIPTION["paths"].items()
+        if method.lower() in item and re.fullmatch("/api/1.0" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(shape)), path)
+    ]
+    return min(fits, key=lambda shape: shape.count("{"), default=None)
 
-    for name in list(OTHER_KINDS):
-        with monkeypatch.context() as patch:
-            patch.delitem(OTHER_KINDS, name)
-            assert bad_answers() > 0, name
-    for table in (OTHER_STATUS, NULLABLE):
-        with monkeypatch.context() as patch:
-            patch.setitem(globals(), "OTHER_STATUS" if table is OTHER_STATUS else "NULLABLE", type(table)())
-            assert bad_answers() > 0
+
+@pytest.fixture(scope="module")
+def replayed_answers(replay_results: Mapping[str, Result]) -> list[Answer]:
+    """The answers of the replay to operations that are described."""
+    found = []
+    for one in all_recordings():
+        shape = _described(one.method, one.path)
+        result = replay_results.get(one.file)
+        if shape is not None and result is not None:
+            found.append((one.method, shape, result.status, result.body))
+    return found
+
+
+def test_answers_of_the_replay_fit_their_descriptions(replayed_answers: list[Answer]) -> None:
+    assert replayed_answers
+    wrong = [(answer[:3], found) for answer in replayed_answers if (found := problems(*answer))]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(401, b'{"message":"x"}'), (404, b'{"message":"x"}'), (500, b"{}"), (422, b'{"data":[]}'), (503, b"<html>")],
+)
+def test_other_errors_are_found(status: int, body: bytes) -> None:
+    assert not description.is_error(status, body)
+
+
+LINES = [
+    (name, line)
+    for name in ("OTHER_KINDS", "OTHER_STATUS", "OTHER_SHAPE", "NULLABLE", "NULLABLE_NAMES", "EMPTY_LISTS", "NOTHING")
+    for line in getattr(description, name)
+]
+
+
+@pytest.mark.parametrize(("table", "line"), LINES)
+def test_no_line_of_the_lists_is_stale(
+    table: str,
+    line: Any,
+    answers: list[requests.Response],
+    replayed_answers: list[Answer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(getattr(description, table), line)
+    called = [(call[0], call[1], one.status_code, one.content) for call, one in zip(CALLS, answers, strict=True)]
+    # Lines for one operation need no other answers.
+    wanted = [one for one in [*called, *replayed_answers] if not isinstance(line, tuple) or one[:2] == line]
+    assert any(problems(*one) for one in wanted)
