@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import json
 import logging
 import os
 import resource
@@ -9,12 +12,14 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock, Timeout
 
 from airflow_provider_processmaker.client import FileStore, ProcessMakerClient, Settings, TransportError
 from airflow_provider_processmaker.client import file_store as module
@@ -88,9 +93,17 @@ def test_files_are_private_encrypted_and_tell_nothing(store: FileStore) -> None:
         for word in (*TOKEN.secrets, "pa55-Word!", "s3cret", "ann", "pm.example.com"):
             assert word.encode() not in data
             assert word not in path.name
-    first = the_file(store).read_bytes()
-    store.save(LOGIN, TOKEN)
-    assert the_file(store).read_bytes() != first  # a salt of its own each time
+
+
+def test_each_file_has_a_salt_of_its_own(store: FileStore) -> None:
+    """The bytes after the mark of the format; Fernet alone would make the rest differ."""
+    salts = set()
+    for _ in range(20):
+        store.save(LOGIN, TOKEN)
+        data = the_file(store).read_bytes()
+        assert data[:4] == b"PMT1"
+        salts.add(data[4:20])
+    assert len(salts) == 20
 
 
 def test_another_secret_finds_another_name_and_cannot_read_the_file(store: FileStore) -> None:
@@ -142,7 +155,8 @@ def test_a_planted_link_is_not_followed_and_is_replaced(
     assert calls_after(server, folder) == 1
     assert elsewhere.read_text(encoding="utf-8") == "untouched"
     assert not path.is_symlink()
-    assert "cannot be opened" in caplog.text
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [f"A file of ProcessMaker's tokens counts as none, and the next login replaces it: {path} is a link"]
     assert calls_after(server, folder) == 0
 
 
@@ -184,6 +198,17 @@ def test_a_folder_that_others_can_write_is_not_used(
 
     in_memory_and_says_why_once(store, caplog, "can be written by others")
     assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o711, 0o740])
+def test_a_folder_of_ours_that_others_can_look_into_is_closed(store: FileStore, mode: int) -> None:
+    store.folder.mkdir(parents=True)
+    store.folder.chmod(mode)
+
+    store.save(LOGIN, TOKEN)
+
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    assert FileStore(store.folder.parent).load(LOGIN) == TOKEN
 
 
 def test_a_link_in_place_of_the_folder_is_not_used(
@@ -298,6 +323,107 @@ def test_a_full_disk(store: FileStore, caplog: pytest.LogCaptureFixture) -> None
     assert store.load(LOGIN) == Token("newer still"), "and what another process writes later is"
 
 
+@pytest.mark.parametrize(("number", "words"), [(errno.EROFS, "Read-only file system"), (errno.ENOSPC, "No space left")])
+def test_a_disk_that_takes_no_files(
+    store: FileStore, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    """As such a disk answers; the older token that lies on it is not used again, also after it was found dead."""
+    store.save(LOGIN, Token("older"))
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for module_, name in ((tempfile, "mkstemp"), (Path, "unlink"), (Path, "mkdir")):
+        monkeypatch.setattr(module_, name, fail)
+    store.forget(LOGIN)
+    assert store.load(LOGIN) is None
+    caplog.clear()
+    store = FileStore(store.folder.parent)
+    in_memory_and_says_why_once(store, caplog, words)
+    store.forget(LOGIN)
+    assert store.load(LOGIN) is None
+
+
+def test_what_nobody_needs_any_more_is_removed(store: FileStore) -> None:
+    store.save(LOGIN, TOKEN)
+    day = 86_400
+    ages = {
+        "old.token": 401,
+        "old.lock": 401,
+        "old.accepted": 401,
+        "old.refusal": 1.1,
+        ".new-old": 1.1,
+        "young.token": 399,
+        "young.lock": 399,
+        "young.accepted": 399,
+        "young.refusal": 0.9,
+        ".new-young": 0.9,
+        "somebody's": 4000,
+        "somebody's.txt": 4000,
+    }
+    for name, days in ages.items():
+        (store.folder / name).write_bytes(b"")
+        moment = time.time() - days * day
+        os.utime(store.folder / name, (moment, moment))
+
+    store.save(LOGIN, TOKEN)
+
+    found = {path.name for path in store.folder.iterdir()} - {f"{LOGIN.name}.token"}
+    assert found == {name for name in ages if "old" not in name}
+
+
+def test_a_token_is_read_while_another_process_holds_the_lock(store: FileStore) -> None:
+    store.save(LOGIN, TOKEN)
+    (store.folder / "held").touch()
+    code = """
+import sys, time
+from pathlib import Path
+from airflow_provider_processmaker.client import FileStore
+from airflow_provider_processmaker.client.token_store import Login
+with FileStore(Path(sys.argv[1])).lock(Login(sys.argv[2], b"", "")):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code, str(store.folder.parent), LOGIN.name]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Timeout):
+            FileLock(store.folder / f"{LOGIN.name}.lock", timeout=0).acquire()
+        assert FileStore(store.folder.parent).load(LOGIN) == TOKEN
+        holder.communicate("")
+    assert holder.returncode == 0
+
+
+def test_a_reader_beside_a_writer_never_sees_half_a_file(store: FileStore, caplog: pytest.LogCaptureFixture) -> None:
+    """Of another process; each token fills a file of another size."""
+    tokens = [Token("x" * size, f"refresh {size}", 1.0, 2.0) for size in (10, 20_000, 500, 9_000)]
+    store.save(LOGIN, tokens[0])
+    code = """
+import sys
+from pathlib import Path
+from airflow_provider_processmaker.client import FileStore
+from airflow_provider_processmaker.client.token_store import Login
+from airflow_provider_processmaker.client.tokens import Token
+store, login = FileStore(Path(sys.argv[1])), Login(sys.argv[2], bytes.fromhex(sys.argv[3]), "")
+print("begun", flush=True)
+for _ in range(150):
+    for size in (10, 20_000, 500, 9_000):
+        store.save(login, Token("x" * size, f"refresh {size}", 1.0, 2.0))
+"""
+    command = [sys.executable, "-c", code, str(store.folder.parent), LOGIN.name, LOGIN.key.hex()]
+    seen = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "begun\n"
+        while writer.poll() is None:
+            seen.append(FileStore(store.folder.parent).load(LOGIN))
+    assert writer.returncode == 0
+    assert all(token in tokens for token in seen)
+    assert len({token.access_token for token in seen if token}) > 1, "some were read while it wrote"
+    assert caplog.records == []
+
+
 def test_a_lock_file_that_a_cleaner_deletes(store: FileStore) -> None:
     with store.lock(LOGIN):
         the_file(store, "lock").unlink()
@@ -347,15 +473,19 @@ import json, sys
 from pathlib import Path
 from airflow_provider_processmaker.client import FileStore, ProcessMakerClient, Settings
 client = ProcessMakerClient(Settings(**json.loads(sys.argv[1])), token_store=FileStore(Path(sys.argv[2])))
+print("ready", flush=True)
 client.whoami()
 """
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_the_holder_of_the_lock_is_killed(server: ProcessMakerServer, tmp_path: Path, moment: str) -> None:
-    """SIGKILL while it refreshes, before the server has answered, or after, but before the token is written."""
-    import json
+@pytest.mark.parametrize(("moment", "statuses"), [("before", [200]), ("after", [401, 200])])
+def test_the_holder_of_the_lock_is_killed(
+    server: ProcessMakerServer, tmp_path: Path, moment: str, statuses: list[int]
+) -> None:
+    """SIGKILL while it refreshes, before the server has answered, or after, but before the token is written.
 
+    Those who wait for it go on: with the refresh token, or with the password if the server has taken that one back.
+    """
     login = login_of(Settings(**settings_of(server)))
     assert calls_after(server, tmp_path) == 1
     store = FileStore(tmp_path)
@@ -363,20 +493,33 @@ def test_the_holder_of_the_lock_is_killed(server: ProcessMakerServer, tmp_path: 
     assert old is not None
     store.save(login, Token(old.access_token, old.refresh_token, 1.0, 2.0))  # so that it must be refreshed
     server.reset_calls()
-    fault = server.faults.add(method="POST", path="/oauth/token", delay=30, delay_when=moment)
-    holder = subprocess.Popen([sys.executable, "-c", _LOG_IN, json.dumps(settings_of(server)), str(tmp_path)], cwd=ROOT)
-    deadline = time.monotonic() + 20
-    while not fault.hits:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    if moment == "after":
-        time.sleep(0.3)  # the server has made the new token, and the old refresh token is dead
-    holder.kill()
-    holder.wait()
-    server.faults.clear()
+    processed = threading.Event()
+    fault = server.faults.add(
+        method="POST", path="/oauth/token", delay=60, delay_when=moment, then=processed.set, then_when=moment
+    )
+    with contextlib.ExitStack() as ending:
+        holder = run_login(server, tmp_path, ending)
+        assert processed.wait(60)
+        assert fault.hits == 1
+        waiting = [run_login(server, tmp_path, ending) for _ in range(4)]
+        holder.kill()
+        holder.wait()
+        assert [process.wait(60) for process in waiting] == [0] * 4
 
-    assert calls_after(server, tmp_path) in {1, 2}  # a refresh, and the password if the refresh token is gone
+    answered = [call.status for call in server.calls if call.path == "/oauth/token"]
+    assert len(answered) == 1 + len(statuses)
+    assert answered[1:] == statuses
     assert calls_after(server, tmp_path) == 0
+
+
+def run_login(server: ProcessMakerServer, folder: Path, ending: contextlib.ExitStack) -> subprocess.Popen[str]:
+    """A process that is about to call the server."""
+    command = [sys.executable, "-c", _LOG_IN, json.dumps(settings_of(server)), str(folder)]
+    process = ending.enter_context(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True))
+    ending.callback(process.kill)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
 
 
 def test_two_hundred_connections(tmp_path: Path) -> None:
@@ -409,8 +552,10 @@ def hold():
     from airflow_provider_processmaker.client.token_store import login_of
     with store._memory.lock(login_of(settings)):
         inside.set()
-        threading.Event().wait(20)
-threading.Thread(target=hold, daemon=True).start()
+        done.wait()
+done = threading.Event()
+holder = threading.Thread(target=hold)
+holder.start()
 inside.wait()
 children = []
 for _ in range(4):
@@ -420,12 +565,13 @@ for _ in range(4):
         names = {client.whoami()["username"] for _ in range(20)}
         os._exit(0 if names == {"admin"} else 1)
     children.append(child)
+ended = [os.waitpid(child, 0)[1] for child in children]
+done.set()
+holder.join()
 for _ in range(20):
     client.get("groups", {"per_page": 1})
-print([os.waitpid(child, 0)[1] for child in children])
+print(ended)
 """
-    import json
-
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", script, json.dumps(settings_of(server)), str(tmp_path)],
         capture_output=True,
