@@ -8,17 +8,19 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_processmaker.client import InvalidInputError, LoginError
+from airflow_provider_processmaker.client import FileStore, InvalidInputError, LoginError, ProcessMakerClient
 from airflow_provider_processmaker.configuration import OPTIONS
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
 from airflow_provider_processmaker.hooks.token_cache import brake_window, configured_store, refresh_margin
 from airflow_provider_processmaker.testing.state import hash_password
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_processmaker.testing import ProcessMakerServer
@@ -187,7 +189,7 @@ def test_configuration_says_where_tokens_live(
     use(monkeypatch, token_cache_dir=str(tmp_path / "here"))
     with ProcessMakerHook().client as client:
         client.get("groups")
-    assert [path.suffix for path in sorted((tmp_path / "here").glob("*/*"))] == [".lock", ".token"]
+    assert [path.suffix for path in sorted((tmp_path / "here").glob("*/*"))] == [".accepted", ".lock", ".token"]
 
     use(monkeypatch, token_cache="memory", token_cache_dir=str(tmp_path / "there"))
     with ProcessMakerHook().client as client:
@@ -277,17 +279,76 @@ def test_uri_and_json_give_the_same_settings(
     assert connect(monkeypatch, uri).get_settings() == connect(monkeypatch, server.conn_uri).get_settings()
 
 
-def test_tokens_of_other_threads_are_masked_when_the_main_one_comes_by(server: ProcessMakerServer) -> None:
-    """Airflow's masker may only be called from the main thread of a task (see Airflow 3.0 and 3.1)."""
-    import threading
+def masked(secret: str) -> bool:
+    """Whether Airflow hides a secret in the logs of a task of this process."""
+    from airflow.sdk.log import redact
 
-    hook = ProcessMakerHook()
-    client = hook.client
-    thread = threading.Thread(target=client.get, args=("groups",))
+    return secret not in str(redact(f"log in with {secret} please"))
+
+
+def in_a_thread(job: Callable[[], Any]) -> None:
+    thread = threading.Thread(target=job)
     thread.start()
     thread.join()
 
-    assert set(hook._unmasked) & set(server.issued_tokens)
-    assert hook.client is client
-    assert hook._unmasked == []
+
+def test_tokens_of_other_threads_are_masked_when_the_main_one_makes_a_call(server: ProcessMakerServer) -> None:
+    """Airflow's masker may only be called from the main thread of a task (see Airflow 3.0 and 3.1)."""
+    client = ProcessMakerHook().client
+    in_a_thread(lambda: client.get("groups"))
+    assert server.issued_tokens
+    assert not any(masked(token) for token in server.issued_tokens)
+
+    client.get("groups")  # the client alone: the hook is not asked again
+
+    assert all(masked(token) for token in server.issued_tokens)
     client.close()
+
+
+def test_asking_the_hook_in_a_thread_masks_nothing_there(server: ProcessMakerServer) -> None:
+    hook = ProcessMakerHook()
+    client = hook.client
+    in_a_thread(lambda: client.get("groups"))
+    in_a_thread(lambda: hook.client)
+    assert not any(masked(token) for token in server.issued_tokens)
+
+    assert hook.client is client
+    assert all(masked(token) for token in server.issued_tokens)
+    client.close()
+
+
+def test_the_button_masks_in_the_thread_it_runs_in(server: ProcessMakerServer) -> None:
+    """A thread of the API server, where no task and no supervisor is."""
+    in_a_thread(ProcessMakerHook().test_connection)
+
+    assert server.issued_tokens
+    assert all(masked(token) for token in server.issued_tokens)
+
+
+def test_a_token_that_is_read_only_to_be_refreshed_is_masked(
+    server: ProcessMakerServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kept token is past its end; neither it nor its refresh token was ever known to this process."""
+    use(monkeypatch, token_cache_dir=str(tmp_path))
+    settings = ProcessMakerHook().get_settings()
+    with ProcessMakerClient(settings, token_store=FileStore(tmp_path), clock=lambda: 1_000_000.0) as past:
+        past.get("groups")
+    assert not any(masked(token) for token in server.issued_tokens)
+
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+
+    assert server.token_calls == 2
+    assert len(server.issued_tokens) == 4
+    assert all(masked(token) for token in server.issued_tokens)
+
+
+def test_each_click_of_the_button_leaves_one_token(server: ProcessMakerServer) -> None:
+    """It cannot be helped: the password is tried by asking for a token."""
+    with ProcessMakerHook().client as client:
+        client.get("groups")
+    for clicks in (1, 2):
+        assert ProcessMakerHook().test_connection()[0]
+        with ProcessMakerHook().client as client:
+            client.get("groups")
+        assert server.token_calls == 1 + clicks

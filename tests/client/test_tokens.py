@@ -93,6 +93,26 @@ class TestPasswordGrant:
         assert (caught.value.status, caught.value.path, caught.value.retryable) == (status, "/oauth/token", False)
         assert caught.value.server_message
 
+    def test_each_attempt_counts_and_is_logged(
+        self, server: ProcessMakerServer, connect: Connect, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.faults.add("POST", "/oauth/token", status=503, body={"message": "later"})
+        client = connect(server, max_retries=1)
+        with caplog.at_level("INFO"):
+            client.token()
+        assert client.token_calls == server.token_calls == 2
+        asked = [record for record in caplog.records if hasattr(record, "processmaker_token_call")]
+        assert [(record.levelname, record.processmaker_token_call) for record in asked] == [("INFO", "password")] * 2
+        got = [record for record in caplog.records if hasattr(record, "processmaker_grant")]
+        assert [record.processmaker_grant for record in got] == ["password"]
+
+    def test_a_refused_login_counts_once(self, server: ProcessMakerServer, connect: Connect) -> None:
+        client = connect(server, max_retries=3, password="wrong!")
+        for _ in range(3):
+            with pytest.raises(LoginError):
+                client.token()
+        assert client.token_calls == server.token_calls == 1
+
     def test_throttled(self, connect: Connect) -> None:
         with ProcessMakerServer(users=1, client_secret=SECRET, throttle=2) as server:
             for _ in range(2):
@@ -210,6 +230,7 @@ class TestExpiry:
             clock.offset = 0
             for _ in range(3):
                 client.whoami()
+            # Then a token of an hour ahead looks young, and one of an hour ago looks old.
             assert server.token_calls == (1 if hours > 0 else 2)
 
     def test_a_server_whose_clock_runs_ahead(self, server: ProcessMakerServer, connect: Connect) -> None:
@@ -478,7 +499,7 @@ class TestWrongAddress:
 def test_on_token_is_told_before_the_token_is_used(server: ProcessMakerServer, connect: Connect) -> None:
     told: list[str] = []
     seen_at_call: list[int] = []
-    server.faults.add("GET", "/groups", times=None, then=lambda: seen_at_call.append(len(told)))
+    server.faults.add("GET", "/groups", times=None, then=lambda: seen_at_call.append(len(set(told))))
     client = connect(server, on_token=lambda token: told.extend(token.secrets))
     client.get("groups")
     assert seen_at_call == [2]
