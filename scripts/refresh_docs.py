@@ -9,9 +9,13 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from airflow_provider_processmaker.client.resources import RESOURCES
+from airflow_provider_processmaker.client.resource_table import RESOURCES
 from airflow_provider_processmaker.connection import FIELDS
+
+if TYPE_CHECKING:
+    from airflow_provider_processmaker.client import Resource
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -33,16 +37,31 @@ def resources() -> str:
 
 def lists() -> str:
     """The table of lists."""
-    rows = ["| list | endpoint | needs | parameters | walked |", "|---|---|---|---|---|"]
+    rows = ["| list | endpoint | needs | parameters | walked | who may |", "|---|---|---|---|---|---|"]
+    remarks = []
     for name, resource in RESOURCES.items():
         path = resource.path if resource.path.startswith("/") else f"/{resource.path}"
         needs = ", ".join(f"`{need}`" for need in (*resource.path_names, *resource.required))
         parameters = ", ".join(f"`{parameter}`" for parameter in resource.parameters)
-        how = (
-            "by key" if resource.pmql and resource.order_by else "by checked pages" if resource.order_by else "by pages"
+        permission = (
+            f"`{resource.permission}`" if re.fullmatch(r"[a-z_-]+", resource.permission) else resource.permission
         )
-        rows.append(f"| `{name}` | `{path}` | {needs} | {parameters} | {how if resource.paged else 'whole'} |")
-    return "\n" + "\n".join(rows) + "\n"
+        rows.append(f"| `{name}` | `{path}` | {needs} | {parameters} | {_walk(resource)} | {permission} |")
+        told = [*(_choice(*choice) for choice in resource.choices), *resource.quirks]
+        remarks += [f"- `{name}`: {' '.join(told)}"] if told else []
+    return "\n" + "\n".join([*rows, "", "To know of some:", "", *remarks]) + "\n"
+
+
+def _walk(resource: Resource) -> str:
+    if not resource.paged:
+        return "whole"
+    if not resource.ascending:
+        return "by pages"
+    return "by key" if resource.pmql else "by checked pages"
+
+
+def _choice(name: str, values: tuple[str, ...]) -> str:
+    return f"`{name}` is {', '.join(f'`{value}`' for value in values[:-1])} or `{values[-1]}`."
 
 
 PARTS = {"connection.md": {"fields": fields}, "lists.md": {"lists": lists}, "operators.md": {"resources": resources}}

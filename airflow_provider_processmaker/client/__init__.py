@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     )
     from airflow_provider_processmaker.client.file_store import FileStore
     from airflow_provider_processmaker.client.records import Page
-    from airflow_provider_processmaker.client.resources import RESOURCES, Resource
+    from airflow_provider_processmaker.client.resource_table import RESOURCES
+    from airflow_provider_processmaker.client.resources import Resource
     from airflow_provider_processmaker.client.settings import Settings
     from airflow_provider_processmaker.client.token_store import MemoryStore, TokenStore
     from airflow_provider_processmaker.client.tokens import Timing, Token
@@ -66,7 +67,8 @@ _HOMES = {
         "WaitTimeoutError",
     ),
     "records": ("Page",),
-    "resources": ("RESOURCES", "Resource"),
+    "resource_table": ("RESOURCES",),
+    "resources": ("Resource",),
     "settings": ("Settings",),
     "file_store": ("FileStore",),
     "token_store": ("MemoryStore", "TokenStore"),

@@ -19,7 +19,7 @@ from airflow_provider_processmaker.client.lists import Lists, asks_hidden, field
 from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.process_runs import ProcessRuns
 from airflow_provider_processmaker.client.request_states import NO_SHAPE
-from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS
+from airflow_provider_processmaker.client.resource_table import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
 from airflow_provider_processmaker.client.session import ApiSession, Call

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_processmaker.client.errors import InvalidInputError
-from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS
+from airflow_provider_processmaker.client.resource_table import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.suggest import did_you_mean
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from airflow_provider_processmaker.client.errors import (
     CallRefusedError,
@@ -11,10 +12,12 @@ from airflow_provider_processmaker.client.errors import (
     ServerError,
     UnexpectedAnswerError,
 )
-from airflow_provider_processmaker.client.pmql import Expression, raw
+from airflow_provider_processmaker.client.pmql import LONGEST_QUERY, Expression, raw
 from airflow_provider_processmaker.client.progress import with_progress
 from airflow_provider_processmaker.client.records import page_of, total_of
-from airflow_provider_processmaker.client.resources import HIDDEN_FIELDS, resource_named
+from airflow_provider_processmaker.client.request_states import NO_SHAPE
+from airflow_provider_processmaker.client.resource_table import HIDDEN_FIELDS, resource_named
+from airflow_provider_processmaker.client.resources import META
 from airflow_provider_processmaker.client.settings import MAX_LOOK_AHEAD, MAX_PAGE_SIZE, check_range
 from airflow_provider_processmaker.client.walks import Source, by_key, by_pages, forward
 
@@ -75,11 +78,18 @@ class Lists:
             get = self._get if answered else self._first
             body = get(path, {**params, **paging, **more}, hidden_fields=hidden_fields)
             answered = True
-            return page_of(body, _shown(path))
+            return page_of(body, _shown(path), META[known.meta])
 
-        source = Source(fetch, size, _shown(path), paged=known.paged, pmql=params.get("pmql"))
-        by_id = params.get("order_by") == "id" and params.get("order_direction", "asc") == "asc"
-        if not (known.paged and known.order_by == "id" and by_id):
+        source = Source(
+            fetch,
+            size,
+            _shown(path),
+            paged=known.paged,
+            pmql=params.get("pmql"),
+            key=known.key,
+            newest_first=known.ordered(descending=True),
+        )
+        if not known.ascending or not _in_its_order(known, params):
             pages = forward(source)
         else:
             pages = by_key(source, window) if known.pmql else by_pages(source, window)
@@ -121,14 +131,19 @@ class Lists:
         known = resource_named(resource)
         path, params = _params(known, query)
         where = _shown(path)
-        if not known.paged:
-            return len(page_of(self._first(path, params), where).records)
+        names = META[known.meta]
+        if names is None:
+            return len(page_of(self._first(path, params), where, names).records)
         # Where the list can tell its number alone, no row is made for it.
         alone = {"total": "true"} if known.tells_total else {known.size_parameter: 1}
-        total = total_of(self._first(path, {**params, **alone}))
+        total = total_of(self._first(path, {**params, **alone}), names)
         if total is None:
             raise UnexpectedAnswerError(
-                "The server does not tell how many records the list has.", method="GET", path=where
+                "The server does not tell how many records the list has.",
+                method="GET",
+                path=where,
+                server=self._settings.base_url,
+                hint=NO_SHAPE,
             )
         return total
 
@@ -136,14 +151,36 @@ class Lists:
 def _params(resource: Resource, query: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     path, params = resource.endpoint(dict(query))
     if "pmql" in params:
-        given: Any = params["pmql"]
-        # Texts are checked, so that none can reach out of the parentheses in which it is joined to our own clause.
-        params["pmql"] = str(given) if isinstance(given, Expression) else raw(given).parts[0]
-    if resource.order_by and "order_by" not in params:
+        params["pmql"] = _query(params["pmql"], cleaned=resource.cleans_pmql)
+    if "order_by" not in params:
         # Without it some lists come in an order that moves, or is nearly constant: rows would repeat or be
         # missed.
-        params = {"order_by": resource.order_by, "order_direction": "asc", **params}
-    return path, {**params, **dict(resource.fixed)}
+        params = {**resource.ordered(), **params}
+    return path, params
+
+
+def _query(given: Any, *, cleaned: bool) -> str:
+    """A query as it is sent.
+
+    :param given: an expression, or a text.
+    :param cleaned: whether the server cuts out of it what looks like a tag.
+    """
+    # Texts are checked, so that none can reach out of the parentheses in which it is joined to our own clause.
+    text = str(given) if isinstance(given, Expression) else raw(given, cleaned=cleaned).parts[0]
+    if len(quote(text, safe="")) > LONGEST_QUERY:
+        raise InvalidInputError(
+            f"The query is too long for a URL: more than {LONGEST_QUERY:,} bytes when percent-encoded.",
+            hint="split_in in client.pmql cuts a long list of values up into several queries.",
+        )
+    return text
+
+
+def _in_its_order(resource: Resource, params: Mapping[str, Any]) -> bool:
+    """Tell whether a list is asked for in the order in which it is walked by itself."""
+    own = {key: str(value).lower() for key, value in params.items() if key in {"order_by", "order_direction"}}
+    if "order_by" not in resource.ordered():
+        return True
+    return {"order_direction": "asc", **own} == {"order_by": resource.order_by, "order_direction": "asc"}
 
 
 def _shown(path: str) -> str:

@@ -41,10 +41,9 @@ _UNSENDABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 #: What the server would take for a date and convert (Y?m?d, Y?m?d H:i:s, any separator).
 _DATE_LIKE = re.compile(r"[0-9]{1,4}([^0-9A-Za-z][0-9]{1,2}){2}(\s+[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2})?\n?")
 #: What the server's sanitizer would cut out of a query: form tags everywhere, the rest on some endpoints.
-_SANITIZED = re.compile(
-    r"<[\s/]*(?:form|input|textarea|button|select|option|optgroup|fieldset|label|output)|</?[a-z0-9]|<\?|<!--|{{|}}",
-    re.IGNORECASE,
-)
+_FORM_TAGS = r"<[\s/]*(?:form|input|textarea|button|select|option|optgroup|fieldset|label|output)"
+_SANITIZED = re.compile(rf"{_FORM_TAGS}|</?[a-z0-9]|<\?|<!--|{{{{|}}}}", re.IGNORECASE)
+_SANITIZED_EVERYWHERE = re.compile(_FORM_TAGS, re.IGNORECASE)
 #: What LIKE or the sanitizer would read otherwise; a backslash before it stops both.
 _SPECIAL_IN_LIKE = re.compile(r'[\\"%_{}]|(?<=<).', re.DOTALL)
 
@@ -161,7 +160,7 @@ class Field:
 
         :param text: any text; no character of it is special.
         """
-        escaped = _in_like(self.name, text)
+        escaped = _in_like(self.name, _whole(self.name, text))
         return self._is("LIKE", f'"\\{escaped}"' if _DATE_LIKE.fullmatch(text) else f'"{escaped}"')
 
     def _is(self, operator: str, value: str) -> Expression:
@@ -217,11 +216,13 @@ def at(moment: datetime, server_zone: str | tzinfo = "UTC") -> _Moment:
     return _Moment(f'"{plain.isoformat()}"')  # the T keeps the server from converting it
 
 
-def raw(pmql: str) -> Expression:
-    """A query written by hand, to be joined with others; only quotes and parentheses are checked.
+def raw(pmql: str, *, cleaned: bool = True) -> Expression:
+    """A query written by hand, to be joined with others; quotes, parentheses and tags are checked.
 
     :param pmql: yours: put nothing into it that others chose.
-    :raises InvalidInputError: if it is empty, or could reach out of its parentheses.
+    :param cleaned: whether it is for a list whose server cuts out what looks like a tag (``<5 OR id >``) before it
+        reads the query, as all do but ``requests`` and ``tasks``.
+    :raises InvalidInputError: if it is empty, could reach out of its parentheses, or would not arrive as it is.
     """
     if not isinstance(pmql, str) or not pmql.strip(" \t\r\n"):
         raise InvalidInputError("The query is empty.")
@@ -229,6 +230,11 @@ def raw(pmql: str) -> Expression:
     depths = list(accumulate({"(": 1, ")": -1}.get(sign, 0) for sign in outside))
     if '"' in outside or min(depths, default=0) < 0 or (depths and depths[-1]):
         raise InvalidInputError("The query has a quote or a parenthesis too many or too few.")
+    if found := (_SANITIZED if cleaned else _SANITIZED_EVERYWHERE).search(pmql):
+        raise InvalidInputError(
+            f'The query has "{found[0]}" in it, from where on the server takes it for a tag and cuts it out.',
+            hint='Put a space behind "<"; in a text, contains(), startswith() and exactly() of a field carry it.',
+        )
     return Expression((pmql.strip(" \t\r\n"),))
 
 
@@ -273,7 +279,7 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, int | float):
         return _number(name, value)
     if isinstance(value, str):
-        return _text(name, value)
+        return _text(name, _whole(name, value))
     if isinstance(value, datetime):
         value = at(value)
     if isinstance(value, _Moment):
@@ -310,6 +316,17 @@ def _sendable(name: str, text: Any) -> str:
     if "." in name and len(text) > LONGEST_DATA_TEXT:
         raise _refusal(name, f"more than {LONGEST_DATA_TEXT} characters: in data the server looks only at so many")
     return str.__str__(text)
+
+
+def _whole(name: str, text: str) -> str:
+    """A text that is compared as a whole: a longer one that begins so would be found by it."""
+    if "." in name and isinstance(text, str) and len(text) >= LONGEST_DATA_TEXT:
+        raise _refusal(
+            name,
+            f"{LONGEST_DATA_TEXT} characters or more: in data the server looks only at so many",
+            f'field("{name}").startswith(...) takes up to {LONGEST_DATA_TEXT}.',
+        )
+    return text
 
 
 def _text(name: str, value: str) -> str:

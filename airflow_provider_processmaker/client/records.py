@@ -32,20 +32,26 @@ class Page:
     size: int | None = None
 
 
-def total_of(body: Any) -> int | None:
+#: Names in the ``meta`` of nearly every list: of the number of its rows, of its last page, and of the rows a page.
+USUAL = ("total", "last_page", "per_page")
+
+
+def total_of(body: Any, names: tuple[str, str, str] | None = USUAL) -> int | None:
     """How many records a list has, by the ``meta`` of an answer; None if it does not tell.
 
     :param body: the decoded answer.
+    :param names: what the list calls it.
     """
     meta = body.get("meta") if isinstance(body, dict) else None
-    return _count(meta.get("total")) if isinstance(meta, dict) else None
+    return _count(meta.get(names[0])) if names and isinstance(meta, dict) else None
 
 
-def page_of(body: Any, path: str) -> Page:
+def page_of(body: Any, path: str, names: tuple[str, str, str] | None = USUAL) -> Page:
     """The page in an answer: ``{"data": [...], "meta": {...}}``, or a bare list.
 
     :param body: the decoded answer.
     :param path: path of the list, for the error.
+    :param names: what the list calls the numbers in its ``meta``; None: it has none.
     :raises UnexpectedAnswerError: if that is not a page of a list.
     """
     rows = body.get("data") if isinstance(body, dict) else body
@@ -59,14 +65,10 @@ def page_of(body: Any, path: str) -> Page:
             hint="Is this path a list?",
         )
     meta = body.get("meta") if isinstance(body, dict) else None
-    if not isinstance(meta, dict):
+    if not names or not isinstance(meta, dict):
         return Page(rows)
-    return Page(
-        rows,
-        total=_count(meta.get("total")),
-        last_page=_count(meta.get("last_page", meta.get("lastPage"))),
-        size=_count(meta.get("per_page", meta.get("perPage"))),
-    )
+    total, last_page, size = (_count(meta.get(name)) for name in names)
+    return Page(rows, total=total, last_page=last_page, size=size)
 
 
 def _count(value: Any) -> int | None:

@@ -1,4 +1,4 @@
-"""The lists of ProcessMaker's API, as data: where each is, how it is walked, what it can be asked.
+"""What a list of ProcessMaker's API is; the lists themselves are in :mod:`.resource_table`.
 
 Standard library only.
 """
@@ -7,21 +7,39 @@ from __future__ import annotations
 
 import string
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_processmaker.client.errors import InvalidInputError
 from airflow_provider_processmaker.client.suggest import did_you_mean
 
-__all__ = ["RESOURCES", "Resource", "resource_named"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["COMMON", "META", "Resource"]
 
 #: Parameters of the walk itself; they are not for a query to set.
-WALK_PARAMETERS = frozenset({"page", "per_page"})
+WALK_PARAMETERS = frozenset({"page", "per_page", "pageSize"})
 
 #: Parameters that nearly every list knows.
 COMMON = ("order_by", "order_direction", "filter")
 
-#: Columns that are left out of every record unless asked for by name. ``remember_token`` would log a person in.
-HIDDEN_FIELDS = frozenset({"remember_token"})
+#: What a list calls, in its ``meta``, the number of its rows, of its last page, and of the rows a page: by the kind of
+#: its ``meta``. Where there is none, it comes whole.
+META: Mapping[str, tuple[str, str, str] | None] = MappingProxyType(
+    {
+        # ProcessMaker's own, with count, total_pages, links and more.
+        "processmaker": ("total", "last_page", "per_page"),
+        # Laravel's, which has links beside meta.
+        "laravel": ("total", "last_page", "per_page"),
+        # Made by hand; one page too many where the last is full, and a page behind the end is the last again.
+        "signals": ("total", "last_page", "per_page"),
+        # Of /api/1.1/cases.
+        "cases": ("total", "lastPage", "perPage"),
+        "none": None,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +48,46 @@ class Resource:
 
     :param name: what users call it.
     :param path: below ``/api/1.0``; names in braces are taken from the query.
-    :param order_by: column that gives a stable order; None where the list takes no order.
+    :param permission: what its user needs, by the name of the permission, or what he sees without one.
+    :param order_by: column of the order in which it is walked; None where the list takes no order.
+    :param key: field that tells the rows apart.
+    :param ascending: whether that is a whole number, and the rows ascend by it in that order, which is what "exactly
+        once" rests on; if not, the plain pages are walked.
+    :param id_type: what identifies a row is an ``integer``, a ``text`` or a ``uuid``.
+    :param meta: kind of its ``meta``, one of :data:`META`.
     :param page_size: rows a page, weighed between the cost of a call (25 ms) and that of a row.
     :param parameters: query parameters that it knows, besides those of the path.
-    :param paged: False for a list that comes whole, without ``meta``.
     :param tells_total: whether ``total=true`` asks for the number of rows alone.
     :param size_parameter: what the list calls the rows a page.
-    :param fixed: parameters that every call of it has.
+    :param order_parameter: ``order_by``, beside which ``order_direction`` stands; or ``sortBy``, which holds both.
     :param required: parameters that it does not do without.
-    :param choices: parameters that take only some values; with any other the list would be empty without a word.
+    :param choices: parameters that take only some values; any other would be ignored, or the list empty without a word.
+    :param cleans_pmql: whether the server cuts tags out of the query, and what looks like one, before it reads it.
+    :param quirks: what else is to be known of it, a sentence each.
     """
 
     name: str
     path: str
+    permission: str
     order_by: str | None = "id"
+    key: str = "id"
+    ascending: bool = True
+    id_type: str = "integer"
+    meta: str = "processmaker"
     page_size: int = 500
     parameters: tuple[str, ...] = COMMON
-    paged: bool = True
     tells_total: bool = False
     size_parameter: str = "per_page"
-    fixed: tuple[tuple[str, str], ...] = ()
+    order_parameter: str = "order_by"
     required: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    cleans_pmql: bool = True
+    quirks: tuple[str, ...] = ()
+
+    @property
+    def paged(self) -> bool:
+        """False for a list that comes whole."""
+        return META[self.meta] is not None
 
     @property
     def pmql(self) -> bool:
@@ -63,6 +99,18 @@ class Resource:
         """Names in the path that a query must fill."""
         return tuple(name for _, name, _, _ in string.Formatter().parse(self.path) if name)
 
+    def ordered(self, *, descending: bool = False) -> dict[str, str]:
+        """Parameters for the order in which it is walked, or for the other way round.
+
+        :param descending: the other way round.
+        """
+        direction = "desc" if descending else "asc"
+        if self.order_by is None:
+            return {}
+        if self.order_parameter == "sortBy":
+            return {"sortBy": f"{self.order_by}:{direction}"}
+        return {"order_by": self.order_by, "order_direction": direction}
+
     def endpoint(self, query: dict[str, object]) -> tuple[str, dict[str, object]]:
         """The path for a query, and what is left of the query for the URL.
 
@@ -70,8 +118,23 @@ class Resource:
         :raises InvalidInputError: for a parameter that this list does not know, or one that its path lacks.
         """
         rest = {key: value for key, value in query.items() if value is not None}
+        self._check_names(rest)
+        missing = [name for name in self.path_names if not _is_id(rest.get(name))]
+        if missing:
+            raise InvalidInputError(
+                f'The list "{self.name}" needs {", ".join(missing)}.',
+                hint="It goes into the query: an id, a number or a text.",
+            )
+        self._check_choices(rest)
+        lacking = [name for name in self.required if rest.get(name) is None]
+        if lacking:
+            raise InvalidInputError(f'The list "{self.name}" needs {", ".join(lacking)}.')
+        filled = {name: quote(str(rest.pop(name)), safe="", errors="replace") for name in self.path_names}
+        return self.path.format(**filled), rest
+
+    def _check_names(self, names: Iterable[str]) -> None:
         known = {*self.parameters, *self.path_names}
-        for key in rest:
+        for key in names:
             if key in WALK_PARAMETERS:
                 raise InvalidInputError(
                     f'"{key}" is not for a query to set: the pages are walked for you.',
@@ -81,130 +144,24 @@ class Resource:
                 raise InvalidInputError(
                     f'The list "{self.name}" has no parameter "{key}".', hint=did_you_mean(key, known)
                 )
-        missing = [name for name in self.path_names if not _is_id(rest.get(name))]
-        if missing:
-            raise InvalidInputError(
-                f'The list "{self.name}" needs {", ".join(missing)}.',
-                hint="It goes into the query: an id, a number or a text.",
-            )
+
+    def _check_choices(self, query: Mapping[str, object]) -> None:
         for name, values in self.choices:
-            if name in rest and rest[name] not in values:
-                raise InvalidInputError(
-                    f'The list "{self.name}" knows no {name} {rest[name]!r}.',
-                    hint=did_you_mean(str(rest[name]), values),
-                )
-        lacking = [name for name in self.required if rest.get(name) is None]
-        if lacking:
-            raise InvalidInputError(f'The list "{self.name}" needs {", ".join(lacking)}.')
-        filled = {name: quote(str(rest.pop(name)), safe="", errors="replace") for name in self.path_names}
-        return self.path.format(**filled), rest
+            for value in _each(query.get(name)):
+                if value not in values:
+                    raise InvalidInputError(
+                        f'The list "{self.name}" knows no {name} {value!r}.', hint=did_you_mean(str(value), values)
+                    )
+
+
+def _each(value: Any) -> list[Any]:
+    """The values of a parameter that may hold several."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return list(value)
+    return [] if value is None else [value]
 
 
 def _is_id(value: object) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool) and str(value).strip() not in {"", ".", ".."}
-
-
-_TASK_PARAMETERS = (
-    "process_id", "user_id", "status", "element_id", "element_name", "process_request_id", "include_sub_tasks",
-    "statusfilter", "overdue", "non_system", "all_tasks", "processesIManage",
-)  # fmt: skip
-
-USER_STATUSES = ("ACTIVE", "INACTIVE", "BLOCKED", "OUT_OF_OFFICE", "SCHEDULED")
-
-_TABLE = (
-    # People.
-    Resource("users", "users", parameters=(*COMMON, "status", "exclude_ids"), choices=(("status", USER_STATUSES),)),
-    Resource("deleted_users", "deleted_users"),
-    Resource("user_tokens", "users/{user_id}/tokens", order_by=None, page_size=100, parameters=()),
-    Resource("groups", "groups", parameters=(*COMMON, "include", "status")),
-    # Their rows are joined with the memberships, so "id" would be ambiguous in an order.
-    Resource("group_users", "groups/{group_id}/users", order_by=None, parameters=("filter", "order_direction")),
-    Resource("group_groups", "groups/{group_id}/groups", order_by=None, parameters=("filter", "order_direction")),
-    Resource("group_members", "group_members", parameters=("order_by", "order_direction", "member_id")),
-    # Designs.
-    Resource("processes", "processes", page_size=100, parameters=(*COMMON, "include", "pmql", "status", "category")),
-    Resource(
-        "start_processes",
-        "start_processes",
-        page_size=100,
-        parameters=(*COMMON, "include", "without_event_definitions"),
-    ),
-    # Described as processes/{processId}/start_events, a route that there is not.
-    Resource(
-        "start_events",
-        "process_bookmarks/processes/{process_id}/start_events",
-        order_by=None,
-        parameters=(),
-        paged=False,
-    ),
-    Resource("process_categories", "process_categories"),
-    Resource("screens", "screens", page_size=100, parameters=(*COMMON, "include", "exclude", "pmql")),
-    Resource("screen_categories", "screen_categories"),
-    Resource("scripts", "scripts", page_size=100, parameters=(*COMMON, "include", "pmql")),
-    Resource("script_categories", "script_categories"),
-    # Built from a collection, whatever order is asked for.
-    Resource("script_executors", "script-executors", order_by=None, page_size=100),
-    # Their ids are texts.
-    Resource("signals", "signals", order_by=None, page_size=100, parameters=(*COMMON, "pmql")),
-    Resource("environment_variables", "environment_variables", parameters=(*COMMON, "include")),
-    Resource("task_assignments", "task_assignments"),
-    # Runs. Their rows are heavy, 3 to 4 ms each.
-    Resource(
-        "requests",
-        "requests",
-        page_size=100,
-        parameters=(*COMMON, "include", "pmql", "type", "advanced_filter"),
-        tells_total=True,
-    ),
-    Resource(
-        "tasks", "tasks", page_size=100, parameters=(*COMMON, "include", "pmql", "advanced_filter", *_TASK_PARAMETERS)
-    ),
-    Resource(
-        "cases",
-        "/api/1.1/cases/get_all_cases",
-        order_by=None,
-        page_size=100,
-        parameters=("userId", "status", "filterBy", "search"),
-        size_parameter="pageSize",
-        fixed=(("sortBy", "case_number:asc"),),
-    ),
-    Resource("request_files", "requests/{request_id}/files", order_by=None, parameters=("name", "id"), paged=False),
-    Resource("files", "files"),
-    # The rest of the house. Reading notifications makes the server send overdue ones; their ids are UUIDs.
-    Resource("notifications", "notifications", order_by=None, page_size=100, parameters=(*COMMON, "include", "status")),
-    Resource(
-        "comments",
-        "comments",
-        page_size=100,
-        parameters=(*COMMON, "commentable_id", "commentable_type", "type"),
-        required=("commentable_id", "commentable_type"),
-    ),
-    Resource("settings", "settings", page_size=100, parameters=(*COMMON, "include", "pmql")),
-    Resource("security_logs", "security-logs", page_size=100, parameters=(*COMMON, "pmql")),
-    # Of separate packages; a community server answers 404.
-    Resource("collections", "collections", page_size=100, parameters=(*COMMON, "include")),
-    Resource(
-        "collection_records",
-        "collections/{collection_id}/records",
-        page_size=100,
-        parameters=(*COMMON, "include", "pmql"),
-    ),
-    Resource("saved_searches", "saved-searches", page_size=100, parameters=(*COMMON, "include", "type", "subset")),
-)
-
-#: Every list by its name.
-RESOURCES: dict[str, Resource] = {resource.name: resource for resource in _TABLE}
-
-
-def resource_named(name: str) -> Resource:
-    """The list of a name.
-
-    :param name: as in :data:`RESOURCES`.
-    :raises InvalidInputError: if there is none; names the nearest.
-    """
-    if not isinstance(name, str):
-        raise InvalidInputError(f"The resource must be a text, not {type(name).__name__}.")
-    resource = RESOURCES.get(name.strip().strip("/"))
-    if resource is None:
-        raise InvalidInputError(f'ProcessMaker has no list "{name}".', hint=did_you_mean(name, RESOURCES))
-    return resource

@@ -34,7 +34,7 @@ import logging
 import math
 from bisect import bisect_left
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import lt
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ from airflow_provider_processmaker.client.pmql import LONGEST_QUERY
 from airflow_provider_processmaker.client.records import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from airflow_provider_processmaker.client.records import Page
 
@@ -67,6 +67,8 @@ class Source:
     :param path: path of the list, for errors.
     :param paged: False for a list that comes whole.
     :param pmql: the query's own PMQL, if it has one.
+    :param key: field by which the rows ascend.
+    :param newest_first: parameters that turn the order round.
     """
 
     fetch: Callable[[int, int, dict[str, Any]], Page]
@@ -74,6 +76,8 @@ class Source:
     path: str
     paged: bool = True
     pmql: str | None = None
+    key: str = "id"
+    newest_first: Mapping[str, str] = field(default_factory=lambda: {"order_direction": "desc"})
 
     def page(self, number: int) -> Page:
         """A page in ascending order.
@@ -84,7 +88,7 @@ class Source:
 
     def newest(self) -> Page:
         """A page with the record of the highest id alone."""
-        return self.fetch(1, 1, {"order_direction": "desc"})
+        return self.fetch(1, 1, dict(self.newest_first))
 
     def behind(self, low: int, number: int) -> Page:
         """A page of the records whose ids lie above one.
@@ -101,6 +105,16 @@ class Source:
         """
         return f"({self.pmql}) AND ({clause})" if self.pmql else f"({clause})"
 
+    def known_ids(self, page: Page) -> list[int] | None:
+        """The ids of a page; None if they are no whole numbers, or do not ascend.
+
+        :param page: of this list.
+        """
+        ids: list[Any] = [record.get(self.key) for record in page.records]
+        if ids and (set(map(type, ids)) != {int} or ids[0] < 0):  # by type: a boolean is no id
+            return None
+        return ids if all(map(lt, ids, islice(ids, 1, None))) else None
+
     def ids(self, page: Page, above: int = -1) -> list[int]:
         """The ids of a page.
 
@@ -108,7 +122,7 @@ class Source:
         :param above: what they must be above.
         :raises UnexpectedAnswerError: if they are not, or do not ascend.
         """
-        ids = _ids(page)
+        ids = self.known_ids(page)
         if ids is None or (ids and ids[0] <= above):
             raise UnexpectedAnswerError(
                 "A page of the list is not in the order of ids, or has others than were asked for.",
@@ -134,7 +148,7 @@ def by_key(source: Source, window: int) -> Generator[Page]:
     :param window: pages to read ahead.
     """
     first = source.page(1)
-    if not _ids(first):
+    if not source.known_ids(first):
         yield from _from(first, source)
         return
     yield first
@@ -240,7 +254,7 @@ def by_pages(source: Source, window: int) -> Generator[Page]:
     :param window: pages to read ahead.
     """
     first = source.page(1)
-    if not _ids(first) or not _trusted(first, source):
+    if not source.known_ids(first) or not _trusted(first, source):
         yield from _from(first, source)
         return
     yield first
@@ -347,6 +361,12 @@ class _Counted:
 
 def _from(first: Page, source: Source) -> Iterator[Page]:
     """The plain forward walk of a list whose first page is there already."""
+    if first.records:
+        log.warning(
+            "%s is walked by its plain pages, since its ids or its counts are not as they should be: rows that move "
+            "meanwhile may be missed, or come twice.",
+            source.path,
+        )
 
     def fetch(number: int) -> Page:
         return first if number == 1 else source.page(number)
@@ -360,11 +380,3 @@ def _trusted(page: Page, source: Source) -> bool:
     if total is None or rows > source.size or page.size not in {None, source.size}:
         return False
     return page.last_page == max(1, math.ceil(total / source.size)) and rows == min(total, source.size)
-
-
-def _ids(page: Page) -> list[int] | None:
-    """The ids of a page; None if they are no whole numbers, or do not ascend."""
-    ids: list[Any] = [record.get("id") for record in page.records]
-    if ids and (set(map(type, ids)) != {int} or ids[0] < 0):  # by type: a boolean is no id
-        return None
-    return ids if all(map(lt, ids, islice(ids, 1, None))) else None

@@ -96,6 +96,17 @@ class TestAgainstAServer:
             assert [row["id"] for row in stream] == list(range(1, 61))
             assert server.most == window
 
+    @pytest.mark.parametrize(("setting", "window"), [(None, 4), (1, 1), (3, 3)])
+    def test_as_the_settings_say(self, connect: Connect, name: str, setting: int | None, window: int) -> None:
+        options = {} if setting is None else {"look_ahead": setting}
+        with Busy(seconds=0.02) as server:
+            client = connect(server, access_token="t", read_timeout=10.0, **options)
+            assert len(list(client.iter_records(name, page_size=3))) == 60
+            assert server.most == window
+            server.most = 0
+            list(client.iter_records(name, page_size=3, look_ahead=2))
+            assert server.most == 2, "an argument comes first"
+
     @pytest.mark.parametrize("window", [1, 2, 4])
     def test_a_slow_consumer_holds_it_up(self, connect: Connect, name: str, window: int) -> None:
         with Busy() as server:

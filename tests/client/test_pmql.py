@@ -193,7 +193,20 @@ class TestAValueNeverChangesTheStructure:
         with pytest.raises(InvalidInputError):
             raw(text)
 
-    @pytest.mark.parametrize("text", ['name = "a)"', 'name LIKE "\\")"', " (id = 1) OR id = 2 "])
+    @pytest.mark.parametrize(
+        "text", ["id <5 OR id >= 9", 'name = "<b>"', 'name = "{{x}}"', 'name = "<!-- x"', "id</id"]
+    )
+    def test_what_the_server_would_cut_out_is_refused(self, text):
+        with pytest.raises(InvalidInputError, match=r"takes it for a tag.*space behind"):
+            raw(text)
+        assert str(raw(text, cleaned=False)) == f"({text})"
+
+    @pytest.mark.parametrize("cleaned", [True, False])
+    def test_tags_of_forms_are_cut_out_everywhere(self, cleaned):
+        with pytest.raises(InvalidInputError, match="tag"):
+            raw('name = "<label" OR name = ">"', cleaned=cleaned)
+
+    @pytest.mark.parametrize("text", ['name = "a)"', 'name LIKE "\\")"', " (id = 1) OR id = 2 ", "id < 5 OR id >9"])
     def test_a_query_written_by_hand_stays_as_it_is(self, text):
         assert str(raw(text)) == f"({text.strip()})"
 
@@ -395,9 +408,25 @@ class TestValues:
         with pytest.raises(InvalidInputError, match=why):
             _ = field("data.a") == value
 
-    def test_data_takes_255_characters(self):
-        assert str(field("data.a") == "é" * 255)
-        assert str(field("name") == "é" * 256)
+    def test_of_data_the_server_looks_at_255_characters(self):
+        """A text as long as that would be found in a longer one, so it can only be what a text begins with."""
+        data, longest = field("data.a"), "é" * 255
+        assert str(data == longest[:-1])
+        assert str(data.exactly(longest[:-1]))
+        assert str(data.startswith(longest))
+        assert str(data.contains(longest))
+        assert str(field("name") == longest + "é")
+        for compare in (
+            lambda: data == longest,
+            lambda: data != longest,
+            lambda: data.is_in(["a", longest]),
+            lambda: data.not_in([longest]),
+            lambda: data.exactly(longest),
+        ):
+            with pytest.raises(InvalidInputError, match="255 characters or more"):
+                compare()
+        with pytest.raises(InvalidInputError, match="more than 255 characters"):
+            data.startswith(longest + "é")
 
     def test_like(self):
         where = field("name")

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_processmaker.client import (
+    RESOURCES,
     InvalidInputError,
     InvalidQueryError,
     ServerError,
@@ -22,7 +23,7 @@ from airflow_provider_processmaker.client import (
     walks,
 )
 from airflow_provider_processmaker.client.look_ahead import ahead
-from airflow_provider_processmaker.client.pmql import field
+from airflow_provider_processmaker.client.pmql import field, split_in
 from airflow_provider_processmaker.client.records import Page
 from airflow_provider_processmaker.client.walks import Source, by_key, by_pages
 from airflow_provider_processmaker.testing import ProcessMakerServer
@@ -340,29 +341,27 @@ Running = tuple["ProcessMakerServer", "ProcessMakerClient"]
 class World:
     """Rows of the stand-in, with a script of changes run before each call of a walk."""
 
-    def __init__(self, server: ProcessMakerServer, name: str, count: int, script: list[tuple[int, list[int]]]) -> None:
-        self.server, self.name, self.script = server, name, list(script)
+    def __init__(self, server: ProcessMakerServer, kind: str, count: int, script: list[tuple[int, list[int]]]) -> None:
+        self.server, self.script = server, list(script)
+        self.kind = KINDS[kind]
+        for request in server.requests:
+            server.delete_request(request.id)
         for id_ in self.ids():
             self.delete(id_)
         self.add(count)
         self.throughout, self.ever = set(self.ids()), set(self.ids())
         server.faults.clear()
         server.reset_calls()
-        server.faults.add("GET", f"/{name}", then=self.change, times=None)
+        server.faults.add("GET", f"/{RESOURCES[self.kind.name].path.rpartition('/')[2]}", then=self.change, times=None)
 
     def ids(self) -> list[int]:
-        if self.name == "users":
-            return [id_ for id_ in sorted(self.server.user_ids) if id_ != 1]
-        return [request.id for request in self.server.requests]
+        return self.kind.ids(self.server)
 
     def add(self, count: int) -> None:
-        if self.name == "users":
-            self.server.add_users(count)
-        else:
-            self.server.add_requests("Churned", count)
+        self.kind.add(self.server, count)
 
     def delete(self, id_: int) -> None:
-        (self.server.delete_user if self.name == "users" else self.server.delete_request)(id_)
+        self.kind.delete(self.server, id_)
 
     def change(self) -> None:
         if not self.script:
@@ -378,31 +377,134 @@ class World:
         self.ever.update(self.ids())
 
 
-@settings(FIXED, max_examples=60)
-@given(name=st.sampled_from(["users", "requests"]), count=st.integers(0, 30), size=SIZES, window=WINDOWS, script=CHURN)
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A list, how its rows come and go, and what it is asked for."""
+
+    name: str
+    ids: Callable[[ProcessMakerServer], list[int]]
+    add: Callable[[ProcessMakerServer, int], object]
+    delete: Callable[[ProcessMakerServer, int], object]
+    query: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def users_of(server: ProcessMakerServer) -> list[int]:
+    return [id_ for id_ in sorted(server.user_ids) if id_ != 1]
+
+
+def requests_of(server: ProcessMakerServer) -> list[int]:
+    return [request.id for request in server.requests if request.status == "ACTIVE"]
+
+
+def processes_of(server: ProcessMakerServer) -> list[int]:
+    return [process.id for process in server.state.workflow.processes if process.name != "Churned"]
+
+
+def add_requests(server: ProcessMakerServer, count: int) -> None:
+    server.add_requests("Churned", count)
+
+
+def add_processes(server: ProcessMakerServer, count: int) -> None:
+    for _ in range(count):
+        server.add_process("Another")
+
+
+def remove_process(server: ProcessMakerServer, id_: int) -> None:
+    with server.state.lock:
+        server.state.workflow.processes.remove(id_)
+
+
+def delete_by(what: str) -> Callable[[ProcessMakerServer, int], None]:
+    """Delete the request that something belongs to."""
+
+    def delete(server: ProcessMakerServer, id_: int) -> None:
+        rows = server.tasks if what == "tasks" else server.requests
+        for row in rows:
+            if what == "tasks" and row.id == id_:
+                server.delete_request(row.request.id)
+            elif what == "cases" and row.case_number == id_:
+                server.delete_request(row.id)
+
+    return delete
+
+
+KINDS = {
+    "users": Kind("users", users_of, ProcessMakerServer.add_users, ProcessMakerServer.delete_user),
+    "users, some": Kind(
+        "users", users_of, ProcessMakerServer.add_users, ProcessMakerServer.delete_user, {"filter": "user"}
+    ),
+    "requests": Kind("requests", requests_of, add_requests, ProcessMakerServer.delete_request),
+    # Those that have ended match no longer: the rows stay, and the pages move.
+    "requests, some": Kind(
+        "requests",
+        requests_of,
+        add_requests,
+        ProcessMakerServer.complete_request,
+        {"pmql": 'status = "In Progress" OR status = "In Progress"'},
+    ),
+    "tasks": Kind("tasks", lambda server: [task.id for task in server.tasks], add_requests, delete_by("tasks")),
+    # Lists that the server cuts into pages after it has loaded them all.
+    "processes": Kind("processes", processes_of, add_processes, remove_process),
+    "start_processes": Kind("start_processes", processes_of, add_processes, remove_process),
+}
+
+
+@settings(FIXED, max_examples=250)
+@given(kind=st.sampled_from(sorted(KINDS)), count=st.integers(0, 30), size=SIZES, window=WINDOWS, script=CHURN)
 def test_exactly_once_against_the_server(
-    running: Running, name: str, count: int, size: int, window: int, script: Any
+    running: Running, kind: str, count: int, size: int, window: int, script: Any
 ) -> None:
-    """By pages on users, by key on requests, one after the other and ahead."""
+    """By pages and by key, with and without a query, one after the other and ahead."""
     server, client = running
-    world = World(server, name, count, script)
-    found = [row["id"] for row in client.iter_records(name, page_size=size, look_ahead=window)]
+    world = World(server, kind, count, script)
+    name = world.kind.name
+    found = [row["id"] for row in client.iter_records(name, page_size=size, look_ahead=window, **world.kind.query)]
     assert len(found) == len(set(found))
     assert world.throughout <= set(found)
-    assert set(found) - {1} <= world.ever
-    if window == 1 and name == "requests":
+    # The administrator, and the process whose requests come and go.
+    assert set(found) - {1, server.process("Churned").id} <= world.ever
+    if window == 1 and RESOURCES[name].pmql:
         assert found == sorted(found)
     pages = -(-(count + sum(come for come, _ in script) + 1) // size)
     assert len(server.calls) <= 3 * pages + 6
 
 
+@settings(FIXED, max_examples=30)
+@given(count=st.integers(0, 30), size=SIZES, comes=st.lists(st.integers(0, 3), max_size=30))
+def test_forward_what_only_comes_at_the_end_does_no_harm(
+    running: Running, count: int, size: int, comes: list[int]
+) -> None:
+    """All that is promised of plain pages: rows that keep their places come once."""
+    server, client = running
+    world = World(server, "requests", count, [(come, []) for come in comes])
+    rows = client.iter_records("requests", page_size=size, order_by="created_at", look_ahead=4)
+    found = [row["id"] for row in rows]
+    assert len(found) == len(set(found))
+    assert world.throughout <= set(found) <= world.ever
+
+
 def test_another_filter_stays_in_force(running: Running) -> None:
     server, client = running
     world = World(server, "requests", 12, [])
-    for id_ in world.ids()[::2]:
+    ended = world.ids()[::2]
+    for id_ in ended:
         server.complete_request(id_)
     done = [row["id"] for row in client.iter_records("requests", page_size=2, pmql='status = "Completed"')]
-    assert done == world.ids()[::2]
+    assert done == ended
+
+
+def test_a_server_that_heeds_no_order_is_warned_of(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    """The plain pages promise less, so that goes into the log; an empty list promises all."""
+
+    def answer(request: Request, wire: Wire) -> bytes:
+        rows = [] if "empty" in request.target else [{"id": 2}, {"id": 1}]
+        return http(200, {"data": rows, "meta": {"total": len(rows), "last_page": 1, "per_page": 500}})
+
+    with RawServer(answer) as server, connect(server, access_token="t") as client:
+        assert list(client.iter_records("users", filter="empty")) == []
+        assert "plain pages" not in caplog.text
+        assert len(list(client.iter_records("users"))) == 2
+        assert "/api/1.0/users is walked by its plain pages" in caplog.text
 
 
 class TestWithoutAKey:
@@ -444,6 +546,10 @@ class TestWithoutAKey:
         assert ids_of(by_key(Source(fetch, 5, "/things"), 4)) == table.ids
 
 
+#: Lists with PMQL that a community server has.
+PMQL_LISTS = sorted(name for name, one in RESOURCES.items() if one.pmql and name != "collection_records")
+
+
 class TestQueries:
     @pytest.fixture
     def filled(self, server: ProcessMakerServer) -> ProcessMakerServer:
@@ -477,8 +583,33 @@ class TestQueries:
             client.count("requests", pmql=pmql)
         assert filled.calls == []
 
+    def test_what_looks_like_a_tag(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
+        """Most lists would cut it out of the query, and find something else without a word."""
+        filled.add_security_logs(12)
+        ids = [request.id for request in filled.requests]
+        low, high = ids[4], ids[8]
+        found = [row["id"] for row in client.iter_records("requests", pmql=f"id <{low} OR id >{high}")]
+        assert found == [id_ for id_ in ids if id_ < low or id_ > high]
+        filled.reset_calls()
+        with pytest.raises(InvalidInputError, match="tag"):
+            list(client.iter_records("security_logs", pmql="id <5 OR id >= 9"))
+        with pytest.raises(InvalidInputError, match="tag"):
+            client.count("security_logs", pmql="id <5 OR id >= 9")
+        assert filled.calls == []
+        spaced = [row["id"] for row in client.iter_records("security_logs", pmql="id < 5 OR id >= 9")]
+        assert spaced == [id_ for id_ in sorted(spaced) if id_ < 5 or id_ >= 9]
+        assert len(spaced) == client.count("security_logs") - 4
+
+    def test_one_that_no_url_holds(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
+        with pytest.raises(InvalidInputError, match=r"too long for a URL.*split_in"):
+            list(client.iter_records("requests", pmql=field("id").is_in(range(1, 2000))))
+        assert filled.calls == []
+        batches = split_in("id", range(1, 2000))
+        assert len(batches) > 1
+        assert sum(client.count("requests", pmql=batch) for batch in batches) == 12
+
     @pytest.mark.parametrize("pmql", ["this is not valid ==", 'nosuch = "1"'])
-    @pytest.mark.parametrize("name", ["requests", "tasks", "processes"])
+    @pytest.mark.parametrize("name", PMQL_LISTS)
     @pytest.mark.parametrize("count", [False, True])
     def test_a_wrong_one_is_one_error(
         self, filled: ProcessMakerServer, client: ProcessMakerClient, name: str, pmql: str, count: bool
@@ -488,7 +619,7 @@ class TestQueries:
             client.count(name, pmql=pmql) if count else list(client.iter_records(name, pmql=pmql))
         assert caught.value.what == "ProcessMaker does not understand the query."
         assert caught.value.status in {400, 422, 500}
-        assert caught.value.path == f"/api/1.0/{name}"
+        assert caught.value.path == f"/api/1.0/{RESOURCES[name].path}"
         assert not caught.value.retryable
 
     @pytest.mark.parametrize("name", ["requests", "tasks", "processes"])
@@ -528,9 +659,19 @@ class TestQueries:
             list(client.iter_records(name, **query))
         assert filled.calls == []
 
-    def test_an_order_by_id_of_ones_own_is_ours(self, filled: ProcessMakerServer, client: ProcessMakerClient) -> None:
-        list(client.iter_records("requests", order_by="id", page_size=5))
+    @pytest.mark.parametrize("order", [{"order_by": "id"}, {"order_by": "id", "order_direction": "ASC"}])
+    def test_an_order_by_id_of_ones_own_is_ours(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, order: dict[str, str]
+    ) -> None:
+        list(client.iter_records("requests", page_size=5, **order))
         assert any("id >" in query for query in self.queries(filled))
+
+    @pytest.mark.parametrize("order", [{"order_by": "name"}, {"order_direction": "desc"}])
+    def test_another_order_is_the_weaker_walk(
+        self, filled: ProcessMakerServer, client: ProcessMakerClient, order: dict[str, str]
+    ) -> None:
+        assert len(list(client.iter_records("requests", page_size=5, **order))) == 12
+        assert self.queries(filled) == [""] * 3
 
 
 class TestMemory:
