@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_processmaker.testing import ProcessMakerServer
+from airflow_provider_processmaker.testing.state import hash_password
 from tests.packaging.environments import ROOT, only_if_asked_for
 from tests.packaging.whole_airflow import whole_airflow
 
@@ -56,9 +57,22 @@ MISSING = (
 WAITING = 200
 DAGS = f"""
 import datetime as dt
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, BaseOperator
 from airflow_provider_processmaker.operators.processes import ProcessMakerStartProcessOperator
 from airflow_provider_processmaker.sensors.processes import ProcessMakerRequestSensor
+
+try:
+    from airflow.providers.standard.triggers.file import FileTrigger
+except ImportError:
+    from airflow.triggers.file import FileTrigger
+
+# Waits in the triggerer for something that is not ours.
+class Foreign(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=FileTrigger(filepath="{{ripe}}", poke_interval=0.5), method_name="ripened")
+
+    def ripened(self, context, event):
+        return "ripe"
 
 options = {{"schedule": "@once", "start_date": dt.datetime(2026, 1, 1, tzinfo=dt.UTC)}}
 
@@ -71,6 +85,9 @@ start = {{"poll_interval": 1, "error_grace": 1, "return_data": True, "priority_w
 with DAG("flow", is_paused_upon_creation=True, **options) as flow:
     for name in ("Approve", "Fail"):
         ProcessMakerStartProcessOperator(task_id=name, process=name, deferrable=True, **start)
+
+with DAG("foreign", is_paused_upon_creation=True, **options) as foreign:
+    Foreign(task_id="wait", priority_weight=9)
 
 with DAG("killed", is_paused_upon_creation=True, **options) as killed:
     ProcessMakerStartProcessOperator(task_id="Linger", process="Linger", **start)
@@ -139,7 +156,10 @@ def test_nothing_that_we_use_is_deprecated(ended: dict[str, Any]) -> None:
 
 
 def test_a_real_triggerer_with_many_waits(installed: Installed, tmp_path: Path) -> None:
-    """Two hundred share one poller, also over a new login; what is started and killed meanwhile is not disturbed."""
+    """Two hundred share one poller, also over a new login and while its token is refreshed in our threads.
+
+    What is started and killed meanwhile is not disturbed, nor is a trigger that is not ours.
+    """
     if installed.version == "3.3":
         pytest.skip("tests/faults does that, and much more")
     with ProcessMakerServer(users=5) as server:
@@ -147,14 +167,21 @@ def test_a_real_triggerer_with_many_waits(installed: Installed, tmp_path: Path) 
             server.add_process(name)
         ids = [request.id for request in server.add_requests("Wait", WAITING)]
         settings = {"AIRFLOW_CONN_PROCESSMAKER_DEFAULT": server.conn_uri}
-        with whole_airflow(installed, tmp_path, DAGS, **settings) as airflow:
+        ripe = tmp_path / "ripe"
+        (home := tmp_path / "home").mkdir()
+        with whole_airflow(installed, home, DAGS.replace("{ripe}", str(ripe)), **settings) as airflow:
             _let_them_wait(airflow, ids)
             # From now on the triggerer must log in again, and have the new token masked.
+            server.oauth.access_token_seconds = 20
             server.revoke_all_tokens(refresh=True)
             server.reset_calls()
             time.sleep(5)
             assert server.token_calls == 1
             assert len(server.calls) <= 20, "one poll asks for all of them"
+            _let_tokens_be_refreshed(airflow, server)
+            ripe.touch()
+            done = "select 1 from dag_run where dag_id = 'foreign' and state = 'success'"
+            airflow.until(lambda: airflow.rows(done), "the trigger that is not ours has fired")
             for request in server.requests:
                 if request.name == "Fail":
                     server.fail_request(request.id, "No luck")
@@ -163,16 +190,24 @@ def test_a_real_triggerer_with_many_waits(installed: Installed, tmp_path: Path) 
             airflow.until(lambda: not airflow.rows("select * from trigger"), "all triggers have fired")
             airflow.until(lambda: airflow.rows("select 1 from dag_run where dag_id = 'flow' and end_date > 0"), "flow")
             _kill_a_waiting_task(airflow, server)
-        _check(airflow)
+        _check(airflow, server)
+
+
+def _let_tokens_be_refreshed(airflow: WholeAirflow, server: ProcessMakerServer) -> None:
+    """Twice, in the threads of our client: the password is not right any more."""
+    server.user("admin").password = hash_password("set by someone else")
+    before = server.token_calls
+    airflow.until(lambda: server.token_calls >= before + 2, "the token is refreshed")
+    assert {call.status for call in server.calls if call.path == "/oauth/token"} == {200}
 
 
 def _let_them_wait(airflow: WholeAirflow, ids: list[int]) -> None:
     ready = "select 1 from task_instance where dag_id = 'waiting' and state = 'scheduled'"
     airflow.until(lambda: len(airflow.rows(ready)) == WAITING, "the tasks that wait are scheduled")
     airflow.run("python", HERE / "park.py", "1", *map(str, ids))
-    airflow.rows("update dag set is_paused = 0 where dag_id = 'flow'")
+    airflow.rows("update dag set is_paused = 0 where dag_id in ('flow', 'foreign')")
     deferred = "select 1 from task_instance where state = 'deferred'"
-    airflow.until(lambda: len(airflow.rows(deferred)) == WAITING + 2, "all are deferred")
+    airflow.until(lambda: len(airflow.rows(deferred)) == WAITING + 3, "all are deferred")
     unassigned = "select 1 from trigger where triggerer_id is null"
     airflow.until(lambda: not airflow.rows(unassigned), "the triggerer has taken them all")
 
@@ -185,7 +220,7 @@ def _kill_a_waiting_task(airflow: WholeAirflow, server: ProcessMakerServer) -> N
     airflow.until(lambda: server.requests[-1].status == "CANCELED", "the request of the killed task is canceled")
 
 
-def _check(airflow: WholeAirflow) -> None:
+def _check(airflow: WholeAirflow, server: ProcessMakerServer) -> None:
     states = dict(airflow.rows("select task_id, state from task_instance where dag_id = 'flow'"))
     assert states == {"Approve": "success", "Fail": "failed"}
     result = "select value from xcom where task_id = 'Approve' and key = 'return_value'"
@@ -197,5 +232,8 @@ def _check(airflow: WholeAirflow) -> None:
     assert "(node_2): No luck." in logs
     for trouble in ("out of order", "DeadlockImminent", "Trigger failure", "exited with error", "failed to inflate"):
         assert trouble not in logs
+    assert len(server.issued_tokens) >= 8
+    for secret in (*server.issued_tokens, server.client_secret):
+        assert secret not in logs
     for name in ("DeprecationWarning", "RemovedInAirflow"):
         assert not [line for line in logs.splitlines() if name in line and "airflow_provider_processmaker" in line]
