@@ -9,7 +9,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_processmaker.connection import DEFAULT_CONNECTION
 from airflow_provider_processmaker.hooks.failing import failing_at_once
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
-from airflow_provider_processmaker.operators.own_params import OwnParams, own_names, params_of
+from airflow_provider_processmaker.operators.own_params import (
+    OwnParams,
+    own_names,
+    own_names_of_mapped,
+    params_of,
+)
 from airflow_provider_processmaker.operators.query import checked_query
 from airflow_provider_processmaker.operators.xcom import MAX_BYTES, check_limits, check_size, checked_xcom
 
@@ -57,7 +62,10 @@ class ProcessMakerApiOperator(BaseOperator):
     def __new__(cls, **kwargs: Any) -> Self:
         """Note the task's own params; the constructor is only told of all."""
         made = super().__new__(cls)
-        object.__setattr__(made, "_own", own_names(kwargs.get("params")))  # Airflow's own wants the constructor first
+        given = kwargs.get("params")
+        mapped = kwargs.get("_airflow_from_mapped")
+        own = own_names_of_mapped(given, kwargs.get("dag")) if mapped else own_names(given)
+        object.__setattr__(made, "_own", own)  # Airflow's own way to set it wants the constructor first
         return made
 
     @classmethod
@@ -109,9 +117,7 @@ class ProcessMakerApiOperator(BaseOperator):
                 raise InvalidInputError(
                     f"response_filter must be a function, not {type(self.response_filter).__name__}."
                 )
-        own_params = self.render_template(
-            {name: self.params[name] for name in self._own if name in self.params}, context
-        )
+        own_params = self.render_template({name: self.params[name] for name in sorted(self._own)}, context)
         with failing_at_once(self.processmaker_conn_id), ProcessMakerHook(self.processmaker_conn_id).client as client:
             answer = client.request(
                 self.method,

@@ -13,7 +13,7 @@ except ModuleNotFoundError:  # Airflow 2
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["OwnParams", "own_names", "params_of"]
+__all__ = ["OwnParams", "own_names", "own_names_of_mapped", "params_of"]
 
 
 class OwnParams(ParamsDict):
@@ -52,3 +52,18 @@ def own_names(given: Any) -> frozenset[str]:
     :param given: the argument ``params`` of its class, before Airflow merges.
     """
     return frozenset(given.own if isinstance(given, OwnParams) else given or ())
+
+
+def own_names_of_mapped(given: Any, dag: Any) -> frozenset[str]:
+    """The names of what an instance of a mapped task was given.
+
+    Airflow 2 exchanges the params of a mapped task for those of the run before it makes the instance. There a value
+    that is also the DAG's counts as the DAG's.
+
+    :param given: the argument ``params`` of its class.
+    :param dag: its DAG, if it has one.
+    """
+    if isinstance(given, OwnParams) or not given or dag is None:
+        return own_names(given)
+    of_dag = dict(dag.params)
+    return frozenset(name for name, value in dict(given).items() if name not in of_dag or of_dag[name] != value)

@@ -280,6 +280,19 @@ def test_params_of_the_task_are_its_own_also_where_the_dag_has_the_same(server: 
     assert [call.query for call in calls(server, "users")].count("page=1&status=INACTIVE") == 1
 
 
+def test_params_of_a_mapped_task_in_airflow_2() -> None:
+    """It hands the instance all params of the run, its own and the DAG's, as plain ones."""
+    from airflow.sdk import DAG
+
+    from airflow_provider_processmaker.operators.own_params import own_names_of_mapped
+
+    dag = DAG("any", schedule=None, params={"who": "bob", "status": "INACTIVE"})
+    merged = {"who": "bob", "status": "BLOCKED", "page": 1}
+    assert own_names_of_mapped(merged, dag) == {"status", "page"}
+    assert own_names_of_mapped(merged, None) == {"who", "status", "page"}
+    assert own_names_of_mapped(None, dag) == frozenset()
+
+
 def test_constructing_operators_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """No connection, no validation, no call: a DAG file is parsed all the time."""
     import socket
