@@ -5,7 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_processmaker.client.errors import ForbiddenError, UnknownOutcomeError
+from airflow_provider_processmaker.client.errors import (
+    ForbiddenError,
+    ServerError,
+    TransportError,
+    UnexpectedAnswerError,
+    UnknownOutcomeError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -52,9 +58,12 @@ def cancel(
     if found not in only or found == "CANCELED":
         return Cancellation(found, found)
     lost = send(api, request_id, read_timeout=read_timeout)
-    status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
+    try:
+        status = str(api.get_request(request_id, read_timeout=read_timeout)["status"])
+    except (TransportError, UnexpectedAnswerError, ServerError) as problem:
+        raise unconfirmed(api, request_id, f"it cannot be looked at: {problem.what}", lost) from None
     if status in only and status != "CANCELED":
-        raise unconfirmed(api, request_id, status, lost)
+        raise unconfirmed(api, request_id, f"it is still {status}.", lost)
     log.info("Request %d was %s and is %s now.", request_id, found, status)
     return Cancellation(found, status)
 
@@ -79,18 +88,18 @@ def send(api: ProcessRuns, request_id: int, *, read_timeout: float | None = None
 
 
 def unconfirmed(
-    api: ProcessRuns, request_id: int, status: str, lost: UnknownOutcomeError | None = None
+    api: ProcessRuns, request_id: int, why: str, lost: UnknownOutcomeError | None = None
 ) -> UnknownOutcomeError:
     """The error for a cancellation that was sent, and the request is not canceled.
 
     :param api: the client.
     :param request_id: the request.
-    :param status: its status.
+    :param why: what was seen of it instead, a sentence.
     :param lost: why the answer is not known.
     """
     path = f"/api/1.0/requests/{request_id}"
     error = lost or UnknownOutcomeError("", method="PUT", path=path, server=api.settings.base_url)
-    error.what = f"The cancellation of request {request_id} was sent and is not confirmed: it is still {status}."
+    error.what = f"The cancellation of request {request_id} was sent and is not confirmed: {why}"
     error.hint = "Another process of the server holds it, perhaps. A later try looks first."
     error.retryable = True
     return error

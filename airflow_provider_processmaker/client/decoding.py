@@ -163,7 +163,11 @@ def json_object(answer: Answer) -> dict[str, Any]:
 
 def _not_an_answer(answer: Answer) -> ProcessMakerError:
     if answer.status < 300:
-        return UnexpectedAnswerError("The server answers with a status that the API does not use.", **answer.where)
+        return UnexpectedAnswerError(
+            "The server answers with a status that the API does not use.",
+            hint="Is this the address of ProcessMaker itself, not of a proxy in front of it?",
+            **answer.where,
+        )
     if answer.status == 304:
         return UnexpectedAnswerError(
             "The server says that nothing has changed, instead of answering.",

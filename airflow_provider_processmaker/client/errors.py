@@ -3,7 +3,7 @@
 ::
 
     ProcessMakerError
-    ├── InvalidInputError       a setting or an argument is wrong; nothing was sent
+    ├── InvalidInputError       a setting or an argument is wrong
     ├── TransportError          no usable answer: refused, unknown name, time-out, cut off
     │   └── TlsError            the server's certificate, or ours, was refused
     ├── UnknownOutcomeError     a write was sent and nobody can say whether it was done
@@ -162,7 +162,7 @@ def quote(text: str, longest: int = LONGEST_QUOTE) -> str:
 
 
 class InvalidInputError(ProcessMakerError, ValueError):
-    """A setting or an argument is wrong or missing. Nothing was sent."""
+    """A setting or an argument is wrong or missing. Nothing was sent, unless it is about ``fields`` of records."""
 
 
 class TransportError(ProcessMakerError):

@@ -78,7 +78,7 @@ class Lists:
             get = self._get if answered else self._first
             body = get(path, {**params, **paging, **more}, hidden_fields=hidden_fields)
             answered = True
-            return page_of(body, _shown(path), META[known.meta])
+            return page_of(body, _shown(path), META[known.meta], server=self._settings.base_url)
 
         source = Source(
             fetch,
@@ -116,6 +116,7 @@ class Lists:
             "ProcessMaker does not understand the query.",
             method=problem.method,
             path=problem.path,
+            server=problem.server,
             status=problem.status,
             server_message=problem.server_message,
             hint="Check its fields and its syntax; the builder in client.pmql writes what ProcessMaker reads.",
@@ -133,7 +134,8 @@ class Lists:
         where = _shown(path)
         names = META[known.meta]
         if names is None:
-            return len(page_of(self._first(path, params), where, names).records)
+            body = self._first(path, params)
+            return len(page_of(body, where, names, server=self._settings.base_url).records)
         # Where the list can tell its number alone, no row is made for it.
         alone = {"total": "true"} if known.tells_total else {known.size_parameter: 1}
         total = total_of(self._first(path, {**params, **alone}), names)

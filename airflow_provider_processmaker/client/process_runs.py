@@ -198,7 +198,8 @@ class ProcessRuns(abc.ABC):
         if verdict is None or verdict.kind != "reached":
             raise verdict_error(self, verdict) if verdict else AssertionError("a wait ends with a verdict")
         read = lambda: self.get_requests(wait.ids)  # noqa: E731
-        return patiently(read, Outages(outage_budget), pause=poll_interval, sleep=time.sleep)
+        left = outage_budget if wait.remaining is None else min(outage_budget, wait.remaining)
+        return patiently(read, Outages(left), pause=poll_interval, sleep=time.sleep)
 
     def cancel_request(
         self, request_id: int, *, only: Collection[str] = ("ACTIVE",), read_timeout: float | None = None

@@ -46,12 +46,13 @@ def total_of(body: Any, names: tuple[str, str, str] | None = USUAL) -> int | Non
     return _count(meta.get(names[0])) if names and isinstance(meta, dict) else None
 
 
-def page_of(body: Any, path: str, names: tuple[str, str, str] | None = USUAL) -> Page:
+def page_of(body: Any, path: str, names: tuple[str, str, str] | None = USUAL, *, server: str | None = None) -> Page:
     """The page in an answer: ``{"data": [...], "meta": {...}}``, or a bare list.
 
     :param body: the decoded answer.
     :param path: path of the list, for the error.
     :param names: what the list calls the numbers in its ``meta``; None: it has none.
+    :param server: address of the server, for the error.
     :raises UnexpectedAnswerError: if that is not a page of a list.
     """
     rows = body.get("data") if isinstance(body, dict) else body
@@ -62,7 +63,8 @@ def page_of(body: Any, path: str, names: tuple[str, str, str] | None = USUAL) ->
             f"A list of records is due, and {shape} came.",
             method="GET",
             path=path,
-            hint="Is this path a list?",
+            server=server,
+            hint="Is this path a list, and does nothing in between answer for ProcessMaker?",
         )
     meta = body.get("meta") if isinstance(body, dict) else None
     if not names or not isinstance(meta, dict):

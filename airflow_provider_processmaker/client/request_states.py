@@ -118,7 +118,7 @@ def look(api: ProcessRuns, ids: Collection[int], *, read_timeout: float | None =
 def _count(api: ProcessRuns, query: Expression, read_timeout: float | None) -> int:
     total = total_of(api.get("requests", {"pmql": str(query), "total": True}, read_timeout=read_timeout))
     if total is None:
-        raise UnexpectedAnswerError("The server does not tell how many requests there are.", method="GET", path=_PATH)
+        raise _wrong_shape(api, "The server does not tell how many requests there are.")
     return total
 
 
@@ -151,16 +151,15 @@ def rows_of(
     :return: rows that each have an id and a status.
     """
     asked = {"pmql": str(query), "per_page": at_most, "order_by": "id", "order_direction": "asc", **params}
-    rows = page_of(api.get("requests", asked, read_timeout=read_timeout), _PATH).records
+    body = api.get("requests", asked, read_timeout=read_timeout)
+    rows = page_of(body, _PATH, server=api.settings.base_url).records
     if not all(is_request(row) for row in rows):
-        raise UnexpectedAnswerError(
-            "A request without id or status came.",
-            method="GET",
-            path=_PATH,
-            server=api.settings.base_url,
-            hint=NO_SHAPE,
-        )
+        raise _wrong_shape(api, "A request without id or status came.")
     return rows
+
+
+def _wrong_shape(api: ProcessRuns, what: str) -> UnexpectedAnswerError:
+    return UnexpectedAnswerError(what, method="GET", path=_PATH, server=api.settings.base_url, hint=NO_SHAPE)
 
 
 def is_request(value: Any) -> bool:

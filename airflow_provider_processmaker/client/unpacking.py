@@ -24,6 +24,9 @@ ACCEPTED = "gzip"
 
 CHUNK = 65_536
 
+#: Of each packed part.
+_FIRST_BYTE = 0x1F
+
 
 def read_body(response: requests.Response, most: int | None) -> bytes:
     """The body of an answer.
@@ -53,7 +56,10 @@ def _packed(response: requests.Response) -> Iterator[bytes]:
 
 
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """In small steps: a few bytes may unpack to very many. There may be several packed parts, one behind the other."""
+    """In small steps: a few bytes may unpack to very many.
+
+    There may be several packed parts, one behind the other; what else is behind them is padding.
+    """
     packer = zlib.decompressobj(16 + zlib.MAX_WBITS)
     begun = False
     try:
@@ -61,6 +67,8 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
             begun, waiting = True, piece
             while waiting:
                 if packer.eof:
+                    if waiting[0] != _FIRST_BYTE:
+                        break
                     packer = zlib.decompressobj(16 + zlib.MAX_WBITS)
                 yield packer.decompress(waiting, CHUNK)
                 waiting = packer.unused_data if packer.eof else packer.unconsumed_tail

@@ -55,7 +55,7 @@ def _cancel_all(client: ProcessMakerClient, ids: Collection[int]) -> dict[int, C
         if status != "ACTIVE":
             told[one] = Cancellation("ACTIVE", status)
         elif error is None or isinstance(error, UnknownOutcomeError):
-            told[one] = unconfirmed(client, one, status, error)
+            told[one] = unconfirmed(client, one, f"it is still {status}.", error)
         else:
             told[one] = error
     return told

@@ -158,7 +158,7 @@ class TestTheServerRefuses:
         assert patient.start_process(process, key=OURS)["id"] == 1
         assert requests(server) == {"ACTIVE": 1}
 
-    @pytest.mark.parametrize("status", [400, 403, 404, 405, 409, 413, 422])
+    @pytest.mark.parametrize("status", [400, 403, 404, 405, 413, 422])
     def test_for_good(self, server: ProcessMakerServer, patient: ProcessMakerClient, process: int, status: int) -> None:
         server.faults.add("POST", PATH, status=status, body={"message": "no"})
         with pytest.raises(ProcessMakerError) as caught:
@@ -167,6 +167,16 @@ class TestTheServerRefuses:
         assert not isinstance(caught.value, UnknownOutcomeError)
         assert requests(server) == {}
         assert (starts(server), calls(server, "GET", "/requests")) == (1, 0)
+
+    @pytest.mark.parametrize("status", [408, 409, 425])
+    def test_for_now(self, server: ProcessMakerServer, patient: ProcessMakerClient, process: int, status: int) -> None:
+        """It was not done, and nothing here is wrong with it: Airflow may try it again."""
+        server.faults.add("POST", PATH, status=status, body={"message": "not now"})
+        with pytest.raises(ProcessMakerError) as caught:
+            patient.start_process(process)
+        assert (caught.value.status, caught.value.retryable) == (status, True)
+        assert requests(server) == {}
+        assert starts(server) == 1
 
     def test_by_its_own_rules(self, server: ProcessMakerServer, patient: ProcessMakerClient, connect: Connect) -> None:
         process = server.add_process("Admins only", ["Approve"])
