@@ -19,7 +19,6 @@ from airflow_provider_processmaker.client.lists import Lists, asks_hidden, field
 from airflow_provider_processmaker.client.lost import lost_answer
 from airflow_provider_processmaker.client.process_runs import ProcessRuns
 from airflow_provider_processmaker.client.request_states import NO_SHAPE
-from airflow_provider_processmaker.client.resource_table import HIDDEN_FIELDS
 from airflow_provider_processmaker.client.retrying import SAFE_METHODS
 from airflow_provider_processmaker.client.rewriting import warn_of_rewriting
 from airflow_provider_processmaker.client.session import ApiSession, Call
@@ -176,10 +175,7 @@ class ProcessMakerClient(ProcessRuns):
         )
         answer = self._answered(call)
         value = _decoded(answer, call)
-        # Looking for the bytes first spares the walk through answers that have no such field.
-        if not hidden_fields and any(f'"{name}"'.encode() in answer.body for name in HIDDEN_FIELDS):
-            return without_hidden(value)
-        return value
+        return value if hidden_fields else without_hidden(value, answer.body)
 
     def _answered(self, call: Call) -> Answer:
         try:

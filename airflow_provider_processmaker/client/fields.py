@@ -53,18 +53,29 @@ class FieldSelection:
                 raise InvalidInputError(f'No record has a field "{field}".', hint=did_you_mean(field, self._known))
 
 
-def without_hidden(value: Any) -> Any:
+def without_hidden(value: Any, body: bytes) -> Any:
     """The value itself, the fields that are never shown unasked taken out of it at every depth.
 
     :param value: decoded JSON; it is changed.
+    :param body: what it was decoded from. How often the names of the fields stand there tells when all are found, which
+        spares the walk through most of a large answer.
     """
-    waiting = [value]
-    while waiting:  # not by recursion: an answer may be nested deeper than Python's stack
-        item = waiting.pop()
-        if isinstance(item, dict):
-            for name in HIDDEN_FIELDS:
-                item.pop(name, None)
-            waiting += item.values()
-        elif isinstance(item, list):
-            waiting += item
+    left = sum(body.count(name) for name in _NAMES)
+    level = [value]
+    while left and level:  # not by recursion: an answer may be nested deeper than Python's stack
+        for item in level:
+            if isinstance(item, dict):
+                left -= sum(item.pop(name, item) is not item for name in HIDDEN_FIELDS)
+        if left:
+            level = [child for item in level for child in _children(item)]
     return value
+
+
+#: The names as they stand in JSON.
+_NAMES = tuple(f'"{name}"'.encode() for name in HIDDEN_FIELDS)
+
+
+def _children(item: Any) -> Iterable[Any]:
+    if isinstance(item, dict):
+        return [child for child in item.values() if isinstance(child, dict | list)]
+    return [child for child in item if isinstance(child, dict | list)] if isinstance(item, list) else ()
