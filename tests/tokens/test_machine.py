@@ -225,9 +225,9 @@ class Logins(RuleBasedStateMachine):
 
 TestLogins: Any = Logins.TestCase
 TestLogins.settings = settings(
-    max_examples=100,
+    max_examples=150,
     stateful_step_count=30,
-    phases=[Phase.generate],
+    phases=[Phase.generate],  # to make a failure shorter would take minutes
     derandomize=True,
     deadline=None,
     database=None,

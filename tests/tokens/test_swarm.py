@@ -91,12 +91,6 @@ def one_call(server: ProcessMakerServer, folder: Path, skew: float = 0, **change
     return server.token_calls
 
 
-@pytest.fixture
-def server() -> Iterator[ProcessMakerServer]:
-    with ProcessMakerServer(users=5) as started:
-        yield started
-
-
 @contextlib.contextmanager
 def short_lived(seconds: float, **options: Any) -> Iterator[ProcessMakerServer]:
     """A server whose access tokens end soon."""
