@@ -115,8 +115,16 @@ class LoopClient:
             self._read_at = 0.0  # perhaps the connection is corrected before the next call
             raise
         finally:
-            while self._unmasked:
-                await mask_secrets([self._unmasked.popleft()])
+            await self._mask_pending()
+
+    async def _mask_pending(self) -> None:
+        while self._unmasked:
+            secret = self._unmasked.popleft()
+            try:
+                await mask_secrets([secret])
+            except BaseException:  # also if the trigger is cancelled meanwhile: the next call does it
+                self._unmasked.append(secret)
+                raise
 
     def _keep(self, token: Token) -> None:
         """Called by the client at each use of a token, in a thread, which must not speak with Airflow's masker."""
