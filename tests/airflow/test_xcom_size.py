@@ -28,7 +28,7 @@ def stored_bytes() -> int:
         newest = (
             "select length(cast(value as blob)) from xcom where key = 'return_value' order by timestamp desc limit 1"
         )
-        return session.execute(text(f"{newest} limit 1")).scalar_one()
+        return session.execute(text(newest)).scalar_one()
 
 
 @pytest.mark.parametrize("task", [USERS, ONE], ids=["list", "answer"])
