@@ -158,7 +158,7 @@ def test_a_refused_refresh_token_and_a_refused_password_cost_one_call_each(tmp_p
         spoil(server, tmp_path, "revoked")
         server.user("admin").password = hash_password("set by someone else")
 
-        reports = swarm(server, tmp_path, processes=40, skew=[601])
+        reports = swarm(server, tmp_path, processes=40, skew=[601], brake=600)
 
         assert {report["errors"][0][0] for report in reports} == {"LoginError"}
         assert token_statuses(server) == [401, 400]
@@ -171,7 +171,7 @@ def test_a_dead_token_and_a_refused_password_cost_one_call_each(server: ProcessM
 
     with pytest.raises(LoginError):
         one_call(server, tmp_path)
-    reports = swarm(server, tmp_path, processes=40)
+    reports = swarm(server, tmp_path, processes=40, brake=600)
 
     assert {report["errors"][0][0] for report in reports} == {"LoginError"}
     assert server.calls == [], "neither the dead token nor the password is tried again"
