@@ -61,7 +61,8 @@ def _walk(resource: Resource) -> str:
 
 
 def _choice(name: str, values: tuple[str, ...]) -> str:
-    return f"`{name}` is {', '.join(f'`{value}`' for value in values[:-1])} or `{values[-1]}`."
+    what = "is any of" if name == "include" else "is"
+    return f"`{name}` {what} {', '.join(f'`{value}`' for value in values[:-1])} or `{values[-1]}`."
 
 
 PARTS = {"connection.md": {"fields": fields}, "lists.md": {"lists": lists}, "operators.md": {"resources": resources}}

@@ -147,7 +147,8 @@ class Resource:
 
     def _check_choices(self, query: Mapping[str, object]) -> None:
         for name, values in self.choices:
-            for value in _each(query.get(name)):
+            # Only of what is included there may be several; the others are compared as they stand.
+            for value in _each(query.get(name)) if name == "include" else _only(query.get(name)):
                 if value not in values:
                     raise InvalidInputError(
                         f'The list "{self.name}" knows no {name} {value!r}.', hint=did_you_mean(str(value), values)
@@ -158,8 +159,10 @@ def _each(value: Any) -> list[Any]:
     """The values of a parameter that may hold several."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, list | tuple | set | frozenset):
-        return list(value)
+    return list(value) if isinstance(value, list | tuple | set | frozenset) else _only(value)
+
+
+def _only(value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
