@@ -11,7 +11,7 @@ from airflow_provider_processmaker.client.suggest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["FieldSelection", "without_hidden"]
+__all__ = ["FieldSelection", "drop_hidden", "without_hidden"]
 
 #: Records after which a field that none of them had is taken for one that there is not.
 ENOUGH = 100
@@ -51,6 +51,16 @@ class FieldSelection:
         for field in self._fields:
             if self._seen and field not in self._known:
                 raise InvalidInputError(f'No record has a field "{field}".', hint=did_you_mean(field, self._known))
+
+
+def drop_hidden(records: list[dict[str, Any]]) -> None:
+    """Take the fields that are never shown unasked out of records that hold them themselves, and nowhere deeper.
+
+    :param records: the records; they are changed.
+    """
+    for name in HIDDEN_FIELDS:
+        for record in records:
+            record.pop(name, None)
 
 
 def without_hidden(value: Any, body: bytes) -> Any:

@@ -12,6 +12,7 @@ from airflow_provider_processmaker.client.errors import (
     ServerError,
     UnexpectedAnswerError,
 )
+from airflow_provider_processmaker.client.fields import drop_hidden
 from airflow_provider_processmaker.client.pmql import LONGEST_QUERY, Expression, raw
 from airflow_provider_processmaker.client.progress import with_progress
 from airflow_provider_processmaker.client.records import page_of, total_of
@@ -76,9 +77,12 @@ class Lists:
             paging = {"page": number, known.size_parameter: rows} if known.paged else {}
             # Once the query was answered, it is not to blame for what happens later.
             get = self._get if answered else self._first
-            body = get(path, {**params, **paging, **more}, hidden_fields=hidden_fields)
+            body = get(path, {**params, **paging, **more}, hidden_fields=hidden_fields or known.of_users)
             answered = True
-            return page_of(body, _shown(path), META[known.meta], server=self._settings.base_url)
+            page = page_of(body, _shown(path), META[known.meta], server=self._settings.base_url)
+            if known.of_users and not hidden_fields:
+                drop_hidden(page.records)
+            return page
 
         source = Source(
             fetch,

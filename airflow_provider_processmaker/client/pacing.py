@@ -103,7 +103,7 @@ class _PacedSocket:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         del mode  # http.client asks for "rb"
-        return io.BufferedReader(self.reader, 65_536)
+        return io.BufferedReader(self.reader)
 
 
 class _PacedResponse(http.client.HTTPResponse):

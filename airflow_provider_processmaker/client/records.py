@@ -108,12 +108,13 @@ def walk(fetch: Callable[[int], Page], *, page_size: int, paged: bool, path: str
                 path=path,
                 hint="A cache or a proxy that ignores the query could do so.",
             )
-        yield page
         marks.add(mark)
         seen += len(page.records)
-        if not paged or _is_last(page, number, seen, page_size):
-            return
+        last = not paged or _is_last(page, number, seen, page_size)
         claimed_end = page.last_page is not None and number >= page.last_page
+        yield page  # and do not look at it again: who takes it may empty it
+        if last:
+            return
         number += 1
 
 

@@ -33,9 +33,10 @@ _PEOPLE = (
         "view-users",
         parameters=(*COMMON, "status", "exclude_ids", "mention_username"),
         choices=(("status", USER_STATUSES),),
+        of_users=True,
         quirks=("Users of the system itself are left out.",),
     ),
-    Resource("deleted_users", "deleted_users", "view-users"),
+    Resource("deleted_users", "deleted_users", "view-users", of_users=True),
     Resource(
         "user_tokens",
         "users/{user_id}/tokens",
@@ -54,6 +55,7 @@ _PEOPLE = (
         "view-groups",
         order_by="member_id",
         key="member_id",
+        of_users=True,
         quirks=_MEMBERS,
     ),
     Resource(

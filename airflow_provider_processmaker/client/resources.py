@@ -63,6 +63,8 @@ class Resource:
     :param required: parameters that it does not do without.
     :param choices: parameters that take only some values; any other would be ignored, or the list empty without a word.
     :param cleans_pmql: whether the server cuts tags out of the query, and what looks like one, before it reads it.
+    :param of_users: whether its rows are users, and hold no others: what must not be shown of a user is then looked for
+        in the rows alone, which spares a search through every page.
     :param quirks: what else is to be known of it, a sentence each.
     """
 
@@ -82,6 +84,7 @@ class Resource:
     required: tuple[str, ...] = ()
     choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
     cleans_pmql: bool = True
+    of_users: bool = False
     quirks: tuple[str, ...] = ()
 
     @property

@@ -62,7 +62,8 @@ class Attempts:
     """
 
     def __init__(self, retries: int) -> None:
-        self._policy = Retry(total=retries, backoff_factor=FIRST_PAUSE, backoff_max=LONGEST_PAUSE)
+        self._retries = retries
+        self._policy: Retry | None = None
 
     def pause(self, retry_after: float | None = None) -> float | None:
         """Seconds to wait before the next attempt; None if there is none.
@@ -72,8 +73,10 @@ class Attempts:
         """
         if (retry_after or 0) > LONGEST_WAIT:
             return None
+        # Made here: most calls need none, and making it is not for nothing.
+        policy = self._policy or Retry(total=self._retries, backoff_factor=FIRST_PAUSE, backoff_max=LONGEST_PAUSE)
         try:
-            self._policy = self._policy.increment("GET", error=ProtocolError())
+            self._policy = policy.increment("GET", error=ProtocolError())
         except MaxRetryError:
             return None
         pause = max(FIRST_PAUSE, self._policy.get_backoff_time()) if retry_after is None else retry_after

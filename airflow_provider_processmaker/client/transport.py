@@ -111,7 +111,7 @@ class Transport:
         pause: float | None
         while True:
             if auth is not None:  # asked at each attempt, since the token may be renewed between two
-                call.prepare_auth(auth)
+                call = auth(call)
             if on_attempt is not None:
                 on_attempt()
             outcome = self._outcome(call, timeout)

@@ -36,9 +36,12 @@ def read_body(response: requests.Response, most: int | None) -> bytes:
     :raises DecodeError: if it is packed and broken, or was cut off.
     :raises OSError: if it has no end.
     """
-    pieces = _packed(response)
-    if response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}:
-        pieces = _unpacked(pieces)
+    packed = response.headers.get("content-encoding", "").strip().lower() in {"gzip", "x-gzip"}
+    if most is None and not packed:
+        # In one piece; the socket's reader holds the bound.
+        whole: bytes = response.raw.read(decode_content=False)
+        return whole
+    pieces = _unpacked(_packed(response)) if packed else _packed(response)
     chunks, size = [], 0
     for piece in pieces:
         chunks.append(piece)

@@ -15,6 +15,7 @@ last id of one page and the first of the next. Where these are neighbours, nothi
 - **Forward**, where a list has no order by id: its plain pages, one after the other.
 
 Each gives ascending ids; only rows that had to be asked for again come later. No row comes twice, but for forward.
+A page that was given is not looked at again: who takes it may empty it.
 
 What is *not* there throughout may come or not. What cannot be promised:
 
@@ -36,7 +37,7 @@ from bisect import bisect_left
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from operator import lt
+from operator import itemgetter, lt
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -110,7 +111,10 @@ class Source:
 
         :param page: of this list.
         """
-        ids: list[Any] = [record.get(self.key) for record in page.records]
+        try:
+            ids: list[Any] = list(map(itemgetter(self.key), page.records))
+        except KeyError:
+            return None
         if ids and (set(map(type, ids)) != {int} or ids[0] < 0):  # by type: a boolean is no id
             return None
         return ids if all(map(lt, ids, islice(ids, 1, None))) else None
@@ -151,15 +155,16 @@ def by_key(source: Source, window: int) -> Generator[Page]:
     if not source.known_ids(first):
         yield from _from(first, source)
         return
-    yield first
     behind = _Behind(source, total=first.total)
     behind.learn((-1, 1, first))
+    trusted, last = _trusted(first, source), _last(first)
+    yield first
     with closing(behind.pages(window)) as pages:
         try:
             second = next(pages, None)
         except (CallRefusedError, ServerError, UnexpectedAnswerError) as error:
             # The list took the user's query, so what it does not take is the key.
-            if error.status not in {None, 400, 422, 500} or not _trusted(first, source):
+            if error.status not in {None, 400, 422, 500} or not trusted:
                 raise
             log.info("The list cannot be asked for what is behind an id, so it is walked by pages. %s", error)
         else:
@@ -167,7 +172,7 @@ def by_key(source: Source, window: int) -> Generator[Page]:
                 yield second
                 yield from pages
             return
-    yield from _counted(source, first, window)
+    yield from _counted(source, last, window)
 
 
 class _Behind:
@@ -257,13 +262,24 @@ def by_pages(source: Source, window: int) -> Generator[Page]:
     if not source.known_ids(first) or not _trusted(first, source):
         yield from _from(first, source)
         return
+    more, last = len(first.records) < (first.total or 0), _last(first)
     yield first
-    if len(first.records) < (first.total or 0):
-        yield from _counted(source, first, window)
+    if more:
+        yield from _counted(source, last, window)
+
+
+def _last(page: Page) -> Page:
+    """A page with its last row alone, to go on from when the page itself was given."""
+    return replace(page, records=page.records[-1:])
 
 
 def _counted(source: Source, first: Page, window: int) -> Generator[Page]:
-    """What is behind the first page."""
+    """What is behind the first page.
+
+    :param source: the list.
+    :param first: the last row of that page.
+    :param window: pages to read ahead.
+    """
     # First the highest id, then the count, then all pages: a row that is added in between is counted, though it is not
     # needed, so that at worst we look for a row that was not missed. The other way round one could be.
     newest = source.ids(source.newest())
@@ -284,7 +300,7 @@ class _Counted:
     """The walk by pages behind the first, with the count of what it gave.
 
     :param source: the list.
-    :param first: its first page, which was given.
+    :param first: the last row of its first page, which was given.
     :param highest: the highest id before the count.
     """
 
@@ -332,7 +348,7 @@ class _Counted:
             self._seams.append((self._reach, ids[0], number - 1))
         self._lacking -= max(0, bisect_left(ids, self._highest + 1) - new)
         self._reach = max(self._reach, ids[-1] if ids else -1)
-        return replace(page, records=page.records[new:], total=self._total)
+        return replace(page, records=page.records[new:] if new else page.records, total=self._total)
 
     def missed(self) -> Iterator[Page]:
         """What was not given though it was there at the start, from the last page to the first, one at a time."""

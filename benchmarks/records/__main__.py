@@ -60,18 +60,20 @@ def main() -> None:
         Path(home, "airflow.cfg").touch()
         with served(total, (100,), 0) as url:
             results = measured(Job(url, 100, 1, total), runs)
-        table("No latency, one page of 100 after the other", results, total, "HttpHook loop")
+        table(f"No latency, one page of 100 after the other, {total:,} records", results, total, "HttpHook loop")
         with served(5 * total, (500,), 0) as url:
             results = measured(Job(url, 500, 1, 5 * total), runs, ["ours", "urllib3 + msgspec"])
-        table("No latency, one page of 500 after the other", results, 5 * total, "urllib3 + msgspec")
+        title = f"No latency, one page of 500 after the other, {5 * total:,} records"
+        table(title, results, 5 * total, "urllib3 + msgspec")
         ratio = median(results["ours"], "cpu") / median(results["urllib3 + msgspec"], "cpu")
         print(f"CPU a record at 500 rows a page: {ratio:.2f} times urllib3 + msgspec\n")
-        with served(total, (100,), PAUSE) as url:
-            serial = measured(Job(url, 100, 1, total), max(1, runs // 2), ["requests session", "HttpHook loop"])
-            at_once = measured(Job(url, 100, 8, total), runs)
+        with served(2 * total, (100,), PAUSE) as url:
+            serial = measured(Job(url, 100, 1, 2 * total), max(1, runs // 2), ["requests session", "HttpHook loop"])
+            at_once = measured(Job(url, 100, 8, 2 * total), runs)
         results = {f"{way}, one by one": found for way, found in serial.items()}
         results |= {f"{way}, 8 at once": found for way, found in at_once.items()}
-        table(f"{PAUSE * 1e3:.0f} ms a page of 100", results, total, "requests session, one by one")
+        title = f"{PAUSE * 1e3:.0f} ms a page of 100, {2 * total:,} records"
+        table(title, results, 2 * total, "requests session, one by one")
         with served(options.many, (), 0) as url:
             results = measured(Job(url, 500, 4, options.many), 1, ["ours"])
         table(f"{options.many:,} records, 500 a page, window 4", results, options.many, "ours")
