@@ -6,6 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from airflow_provider_processmaker.client import stopping
 from airflow_provider_processmaker.client.encoding import (
     encode_json,
     encode_params,
@@ -49,8 +50,8 @@ class ProcessMakerClient(ProcessRuns):
     :param settings: where, who and how.
     :param token_store: where tokens live between calls. Default: the memory of this process, shared by all
         clients in it.
-    :param on_token: told of each token before it is first used, in the thread of the call, so that a caller can
-        keep it out of logs.
+    :param on_token: told of each token before anything is done with it, and again at each use, in the thread of the
+        call, so that a caller can keep it out of logs.
     :param timing: when tokens are renewed, and how long a refused login rests. Default: 60 s before their end, 30 s.
     :param clock: seconds since the epoch; for tests.
     :raises InvalidInputError: if a certificate file of the settings is missing or unreadable.
@@ -82,6 +83,8 @@ class ProcessMakerClient(ProcessRuns):
             refresh_grant=self._grants.by_refresh_token,
             timing=timing,
             clock=clock,
+            # Who makes one attempt alone, as a poll does, does not wait either.
+            sleep=stopping.pause if self.settings.max_retries else None,
         )
 
     def __repr__(self) -> str:
@@ -104,7 +107,7 @@ class ProcessMakerClient(ProcessRuns):
 
     @property
     def token_calls(self) -> int:
-        """How often this client asked the token endpoint."""
+        """How often this client asked the token endpoint, each attempt counted."""
         return self._grants.calls
 
     def token(self) -> Token:

@@ -19,6 +19,7 @@ from airflow_provider_processmaker.client.errors import (
     UnexpectedAnswerError,
     UnknownOutcomeError,
 )
+from airflow_provider_processmaker.client.retrying import LONGEST_WAIT
 from airflow_provider_processmaker.client.token_store import Refusal, login_of
 
 if TYPE_CHECKING:
@@ -206,6 +207,7 @@ class GrantTokens:
     :param refresh_grant: asks the server for a token by a refresh token.
     :param timing: when a token is renewed, and how long a refused login rests.
     :param clock: seconds since the epoch.
+    :param sleep: sits out, for some seconds, what is left of a 429 that someone else has met; None: never do that.
     """
 
     def __init__(
@@ -217,8 +219,10 @@ class GrantTokens:
         refresh_grant: Callable[[str], Token],
         timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] | None = None,
     ) -> None:
         self._login = login_of(settings)
+        self._sleep = sleep
         self._store = store
         self._password_grant = password_grant
         self._refresh_grant = refresh_grant
@@ -327,7 +331,11 @@ class GrantTokens:
         """Raise what the server said a moment ago, if it is not to be asked again so soon."""
         refusal = self._store.refusal(self._login)
         error = refusal and refusal.error_at(self._clock(), self._timing.brake_window)
-        if error and (early or isinstance(error, LoginError | RateLimitedError)):
+        rest = error.retry_after if isinstance(error, RateLimitedError) else None
+        if rest is not None and self._sleep and not early and rest <= LONGEST_WAIT:
+            log.info("ProcessMaker has had too many token calls; waiting %.0f s, as it asked somebody to.", rest)
+            self._sleep(rest)
+        elif error and (early or isinstance(error, LoginError | RateLimitedError)):
             raise error
 
     @contextmanager

@@ -162,6 +162,7 @@ class Process:
         on_token: Callable[[Token], None] | None = None,
         timing: Timing | None = None,
         clock: Callable[[], float] | None = None,
+        sleep: Callable[[float], None] | None = None,
         **changes: Any,
     ) -> None:
         self.settings = settings_of(server, **changes)
@@ -175,6 +176,7 @@ class Process:
             refresh_grant=self.grants.by_refresh_token,
             timing=timing,
             clock=clock,
+            sleep=sleep,
         )
         self.session = ApiSession(transport, self.tokens, on_token=on_token)
 

@@ -171,6 +171,35 @@ def test_the_end_of_a_429_is_known_to_all(server: Server, process: Callable[...,
     assert server.outcomes() == ["200"]
 
 
+def test_a_429_that_another_met_is_sat_out_by_who_has_the_time(server: Server, process: Callable[..., Process]) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        server.clock.advance(seconds)
+
+    server.next[:] = ["429"]
+    with pytest.raises(RateLimitedError):
+        process().call()
+    server.clock.advance(20)
+    process(sleep=sleep).call()
+    process(sleep=sleep).call()
+
+    assert slept == [40]
+    assert server.outcomes() == ["429", "200"]
+
+
+def test_but_not_one_that_lasts(
+    server: Server, process: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_processmaker.client.tokens.LONGEST_WAIT", 30.0)
+    server.next[:] = ["429"]
+    for _ in range(2):
+        with pytest.raises(RateLimitedError):
+            process(sleep=lambda seconds: pytest.fail("it waited")).call()
+    assert server.outcomes() == ["429"]
+
+
 def test_the_button_passes_a_429(server: Server, process: Callable[..., Process]) -> None:
     server.next[:] = ["429"]
     with pytest.raises(RateLimitedError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from airflow.sdk.log import redact
 from airflow_provider_processmaker.client import FileStore, ProcessMakerClient, RateLimitedError
 from airflow_provider_processmaker.hooks.asynchronous import LoopClient
 from airflow_provider_processmaker.hooks.processmaker import ProcessMakerHook
+from airflow_provider_processmaker.hooks.token_cache import configured_store
 from airflow_provider_processmaker.testing.state import hash_password
 from tests.triggers.waits import ended, waiting
 
@@ -78,10 +81,26 @@ def test_a_429_is_not_met_again_at_each_poll(server: Any) -> None:
     assert polls(20) == ["RateLimitedError"] * 20
 
     assert server.token_calls == 1
-    with ProcessMakerHook().client as client, pytest.raises(RateLimitedError, match="left alone for 50 s") as caught:
+    impatient = dataclasses.replace(ProcessMakerHook().get_settings(), max_retries=0)
+    with (
+        ProcessMakerClient(impatient, token_store=configured_store()) as client,
+        pytest.raises(RateLimitedError, match="left alone for 50 s") as caught,
+    ):
         client.get("groups")
     assert 0 < (caught.value.retry_after or 0) <= 50
     assert server.token_calls == 1
+
+
+def test_a_task_sits_out_the_429_that_a_poll_met(server: Any) -> None:
+    server.faults.add("POST", "/oauth/token", status=429, headers={"Retry-After": "2"})
+    assert polls(1) == ["RateLimitedError"]
+
+    began = time.monotonic()
+    with ProcessMakerHook().client as client:
+        assert client.get("groups")
+
+    assert time.monotonic() - began > 1
+    assert server.token_calls == 2
 
 
 def test_a_refused_login_is_not_met_again_at_each_poll(server: Any) -> None:
