@@ -45,8 +45,9 @@ class ProcessMakerHook(BaseHook):
         super().__init__(**kwargs)
         self.processmaker_conn_id = processmaker_conn_id
         self._client: ProcessMakerClient | None = None
-        self._unmasked: deque[str] = deque()
-        self._seen: set[str] = set()
+        # Tokens, not texts: what they hold is not in their repr.
+        self._unmasked: deque[Token] = deque()
+        self._seen: Token | None = None
 
     @property
     def client(self) -> ProcessMakerClient:
@@ -112,16 +113,15 @@ class ProcessMakerHook(BaseHook):
         Airflow's masker speaks with the supervisor of the task. From a thread of its own that can spoil the
         channel (Airflow 3.0 and 3.1), so what another thread finds waits until the main one makes a call.
         """
-        for secret in token.secrets:
-            if secret not in self._seen:
-                self._seen.add(secret)
-                self._unmasked.append(secret)
+        if token != self._seen:
+            self._seen = token
+            self._unmasked.append(token)
         if self._unmasked and _in_main_thread():
             self._mask_pending()
 
     def _mask_pending(self) -> None:
         while self._unmasked:
-            self._mask([self._unmasked.popleft()])
+            self._mask(self._unmasked.popleft().secrets)
 
     @staticmethod
     def _mask(secrets: Any) -> None:
