@@ -29,7 +29,7 @@ from tests.dag_runs import airflow_database, run_dag, run_file, server  # noqa: 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes minutes on one worker goes first, so that the other one does all the rest meanwhile; or not at all."""
     if not os.environ.get("PROCESSMAKER_TEST_LONG"):
-        skip = pytest.mark.skip(reason="a whole Airflow for a minute or more: set PROCESSMAKER_TEST_LONG=1")
+        skip = pytest.mark.skip(reason="takes long, as a whole Airflow does: set PROCESSMAKER_TEST_LONG=1")
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(skip)

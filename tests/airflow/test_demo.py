@@ -86,6 +86,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         yield run_demo(server, connection(server), kept, AIRFLOW__LOGGING__LOGGING_LEVEL="DEBUG")
 
 
+@pytest.mark.long
 def test_it_uses_the_server_of_the_environment(demo: Demo) -> None:
     assert demo.code == 0, demo.text
     assert demo.summary["Records"] == "24"  # 19, the four that each server has, and the keeper
@@ -98,6 +99,7 @@ def test_it_counts_each_call_for_a_token(demo: Demo) -> None:
     assert demo.summary["Token calls"] == "2"
 
 
+@pytest.mark.long
 def test_a_refused_login_is_counted_and_told_without_a_secret(tmp_path: Path) -> None:
     wrong = "Wrong-horse-battery-2!"
     with ProcessMakerServer(users=1) as server:

@@ -59,6 +59,7 @@ def test_approval(server: Any, run_file: RunFile, amount_that_passes: int, does:
     assert sum(call.path == f"/api/1.0/requests/{request.id}" for call in server.calls) >= 3
 
 
+@pytest.mark.long
 def test_fan_out(server: Any, run_file: RunFile) -> None:
     server.add_process("Vendor Review", ["Review vendor"])
     server.on_task("Review vendor", lambda data: {"rating": f"good, {data['vendor']}"}, seconds=0.2)
@@ -91,6 +92,7 @@ def test_wait_for_request(server: Any, run_file: RunFile) -> None:
     assert outcome.results["go_on"].startswith(f"Case {request.id} is COMPLETED")
 
 
+@pytest.mark.long
 def test_the_script_brings_the_processes_and_the_people(tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
     run = subprocess.run(

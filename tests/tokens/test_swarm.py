@@ -279,6 +279,7 @@ def test_a_429_that_is_not_waited_for_is_met_once(server: ProcessMakerServer, tm
     assert token_statuses(server) == [429]
 
 
+@pytest.mark.long
 def test_a_hundred_machines_behind_one_address_spread_over_the_windows(tmp_path: Path) -> None:
     """Processes that share nothing, as pods do. The server's minute is made short, so that the test is."""
     with ProcessMakerServer(users=5, throttle=50) as server:
@@ -291,6 +292,7 @@ def test_a_hundred_machines_behind_one_address_spread_over_the_windows(tmp_path:
         assert statuses.count(429) >= 25  # on a slow machine some begin only in the second window
 
 
+@pytest.mark.long
 def test_where_the_waits_do_not_suffice_the_error_can_be_retried(tmp_path: Path) -> None:
     with ProcessMakerServer(users=5, throttle=10) as server:
         server.throttle.window = 2
