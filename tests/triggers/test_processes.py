@@ -98,7 +98,7 @@ def test_it_tells_how_the_wait_ended(server: Any, ids: list[int]) -> None:
         waiting(failed, error_grace=0.3),
         waiting(canceled),
         waiting(deleted, error_grace=0.3),
-        waiting(active, deadline=time.time() + 2),
+        waiting(active, deadline=time.time() + 6),
         waiting(completed, canceled, statuses=["COMPLETED", "CANCELED"]),
         waiting(completed, active, canceled),
     )
