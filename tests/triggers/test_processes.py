@@ -237,7 +237,7 @@ def test_an_outage_is_waited_out(
 
 def test_the_deadline_is_absolute(server: Any, ids: list[int]) -> None:
     """As when the triggerer is restarted: what is left of the time counts."""
-    trigger = waiting(ids[0], deadline=time.time() + 2)
+    trigger = waiting(ids[0], deadline=time.time() + 4)
 
     async def begin() -> None:
         async def forever() -> None:
