@@ -349,7 +349,8 @@ class TestMemory:
     def test_it_is_flat(self, connect: Connect, name: str) -> None:
         self.peak(connect, name, 2_000)
         small, large = self.peak(connect, name, 2_000), self.peak(connect, name, 20_000)
-        assert large < small * 1.5 + 200_000
+        # Of four pages that may be under way at once, by chance more or fewer are. All rows would be some 12 MB.
+        assert large < small * 1.5 + 1_000_000
         assert large < 20_000 * 200
 
 
